@@ -1,0 +1,84 @@
+"""Keyset pages. A cursor is opaque, signed, and bound to the principal and to the list's filters and sort."""
+
+import base64
+import hmac
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, QueryDict
+
+from config.api import parameters
+from config.api.problems import Problem
+
+DEFAULT_SIZE, MAX_SIZE = 50, 100
+NAMES = frozenset({"page_size", "cursor"})  # a cursor goes on with any page_size
+_SIGNATURE_BYTES = 16
+
+
+def page_size(query: QueryDict) -> int:
+    def convert(raw: str) -> int:
+        if not (raw.isascii() and raw.isdigit() and len(raw) <= len("100") and 1 <= int(raw) <= MAX_SIZE):
+            raise ValueError(raw)
+        return int(raw)
+
+    return parameters.one(query, "page_size", convert, f"1 to {MAX_SIZE}") or DEFAULT_SIZE
+
+
+def encode(principal: str, kind: str, position: Sequence[Any]) -> str:
+    """A cursor behind `position` in the list `kind` (its name with all filters and the sort)."""
+    payload = orjson.dumps(list(position))
+    return base64.urlsafe_b64encode(_sign(principal, kind, payload) + payload).rstrip(b"=").decode()
+
+
+def decode(principal: str, kind: str, cursor: str) -> list[Any]:
+    """The position that `encode` was given. Raises Problem 400 for anything else."""
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except ValueError as error:
+        raise _invalid() from error
+    signature, payload = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
+    if not hmac.compare_digest(signature, _sign(principal, kind, payload)):
+        raise _invalid()
+    position: list[Any] = orjson.loads(payload)
+    return position
+
+
+def _invalid() -> Problem:
+    detail = "is not a cursor of this list, filter and sort for you: start again without it."
+    return Problem(
+        "invalid-cursor",
+        f"Query parameter cursor: {detail}",
+        errors=[{"parameter": "cursor", "code": "invalid", "detail": detail}],
+    )
+
+
+def _sign(principal: str, kind: str, payload: bytes) -> bytes:
+    key = blake2b(settings.SECRET_KEY.encode(), digest_size=32, person=b"cursor").digest()
+    text = orjson.dumps([principal, kind]) + payload
+    return blake2b(text, key=key, digest_size=_SIGNATURE_BYTES).digest()
+
+
+def kind(name: str, query: QueryDict) -> str:
+    """Names a list with everything that a cursor is bound to."""
+    return urlencode([(key, value) for key, value in _bound(query)], doseq=False) + f"#{name}"
+
+
+def _bound(query: QueryDict) -> list[tuple[str, str]]:
+    return sorted((key, value) for key, values in query.lists() if key not in NAMES for value in values)
+
+
+def respond(request: HttpRequest, rows: Sequence[bytes | str], next_cursor: str | None) -> HttpResponse:
+    """The envelope around rows that are already JSON, with `Link: <…>; rel="next"` (RFC 8288)."""
+    joined = b",".join(row if isinstance(row, bytes) else row.encode() for row in rows)
+    cursor = orjson.dumps(next_cursor)
+    body = b'{"results":[' + joined + b'],"next_cursor":' + cursor + b"}"
+    response = HttpResponse(body, content_type="application/json")
+    if next_cursor is not None:
+        query = request.GET.copy()
+        query["cursor"] = next_cursor
+        response.headers["Link"] = f'<{request.path}?{query.urlencode()}>; rel="next"'
+    return response

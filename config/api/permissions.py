@@ -1,0 +1,35 @@
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from config.api.problems import Problem
+
+
+class RequiredPermission(BasePermission):
+    """Deny by default: a view names the permission of each action, an action without one is closed.
+
+    Judged from the roles alone, before the body or the object is looked at.
+    """
+
+    def has_permission(self, request: Request, view: object) -> bool:
+        action = getattr(view, "action", None)
+        required: dict[str, str | None] = getattr(view, "required", {})
+        if action is None:
+            return True  # no such method here: DRF answers 405
+        if action not in required:
+            raise Problem("forbidden", "Nobody may call this.")
+        permission = required[action]
+        if permission is None or request.user.may(permission):
+            return True
+        raise insufficient_scope(permission)
+
+
+def insufficient_scope(permission: str, detail: str = "") -> Problem:
+    """403 as RFC 6750 §3.1 says it."""
+    return Problem(
+        "forbidden",
+        detail or f"This call needs the permission {permission}; none of your roles holds it.",
+        required_permission=permission,
+        headers={
+            "WWW-Authenticate": f'Bearer realm="taskmill", error="insufficient_scope", scope="{permission}"'
+        },
+    )

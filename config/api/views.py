@@ -1,0 +1,107 @@
+"""The base of every /v1 viewset: the order of checks, the headers that each answer has, where reads go."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.viewsets import ViewSet
+
+from config.api import parameters, problems
+from config.api.problems import Problem
+from config.api.renderers import JSONRenderer
+from config.cache import gate
+from config.data import consistency, reading
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_RENDERER = JSONRenderer()
+
+
+class ApiViewSet(ViewSet):
+    """Deny by default: `required` names the permission of each action; None admits any principal.
+
+    Order of checks: token, limits, roles, then what can be judged without the object (query names, body).
+    """
+
+    required: ClassVar[Mapping[str, str | None]] = {}
+    parameters: ClassVar[Mapping[str, frozenset[str]]] = {}  # action -> known query parameters
+
+    def perform_content_negotiation(
+        self, request: Request, force: bool = False
+    ) -> tuple[BaseRenderer, str]:
+        return _RENDERER, _RENDERER.media_type  # there is one representation; Accept is not asked
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        request.accepted_renderer, request.accepted_media_type = _RENDERER, _RENDERER.media_type
+        self.perform_authentication(request)
+        self.check_permissions(request)
+        self.check_parameters(request)
+
+    def check_parameters(self, request: Request) -> None:
+        """Every view knows its parameters; the repeatable ones it reads itself."""
+        known = self.parameters.get(self.action or "", frozenset())
+        parameters.check_names(request.query_params, known, self.repeatable)
+
+    repeatable: ClassVar[frozenset[str]] = frozenset()
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            after = _demanded_state(request)
+        except Problem as problem:
+            return problems.respond(problem, request)
+        response = self._dispatch_reading(request, after, *args, **kwargs)
+        _finish(request, response)
+        return response
+
+    def _dispatch_reading(
+        self, request: HttpRequest, after: int | None, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        with reading.scope(after, replicas=request.method in SAFE):
+            return super().dispatch(request, *args, **kwargs)
+
+
+def _demanded_state(request: HttpRequest) -> int | None:
+    raw = request.headers.get("Consistency-Token")
+    if raw is None:
+        return None
+    try:
+        return consistency.decode(raw)
+    except consistency.MalformedToken as error:
+        raise Problem("bad-request", "Consistency-Token is not a token of this server.") from error
+
+
+def wrote(request: Request, response: HttpResponseBase, xid: int) -> None:
+    """Called after a commit: the caller's next reads see it, wherever they go."""
+    gate.remember_write(request.user.id, xid)
+    response.headers["Consistency-Token"] = consistency.encode(xid)
+
+
+def _finish(request: HttpRequest, response: HttpResponseBase) -> None:
+    headers = response.headers
+    headers.setdefault("Cache-Control", "private, no-cache")
+    headers["Vary"] = "Authorization"
+    usages: list[gate.Usage] = getattr(request, "usages", [])
+    if usages:
+        headers["RateLimit-Policy"] = ", ".join(
+            f'"{usage.policy}";q={usage.rate.limit};w={usage.rate.window}' for usage in usages
+        )
+        headers["RateLimit"] = ", ".join(
+            f'"{usage.policy}";r={usage.remaining};t={usage.reset}' for usage in usages
+        )
+
+
+def admit(request: HttpRequest, usage: gate.Usage) -> None:
+    """Notes a usage for the answer's headers; raises Problem 429 when it was refused."""
+    request.__dict__.setdefault("usages", []).append(usage)
+    if not usage.allowed:
+        raise Problem(
+            "rate-limited",
+            f"At most {usage.rate.limit} calls in {usage.rate.window} s (policy {usage.policy}).",
+            headers={"Retry-After": str(max(1, usage.reset))},
+            **{"violated-policies": [usage.policy]},
+        )
+
+
+STRICT = frozenset(settings.STRICT_CLIENTS)

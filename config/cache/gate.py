@@ -1,0 +1,126 @@
+"""What every call asks Redis, in one round trip: is the caller denied, over a limit, or reading behind a write?
+
+This module owns the layout of the keys. All keys of one subject share a hash tag, so that the scripts work on
+Redis Cluster. Without Redis the answers are `redis_down`: limits come from a share of the quota that each
+process holds, denials from PostgreSQL (accounts.denials), and reads go to the primary.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from config.cache import local_window
+from config.cache.redis import Script, Unavailable, call
+from config.env import Rate
+
+WRITE_MEMORY = 60  # seconds for which a principal's own writes are remembered; a replica behind more is not read
+
+_WINDOW = Path(__file__).with_name("window.lua").read_text(encoding="utf-8")
+_ENTER = Script(
+    _WINDOW
+    + """
+local before = redis.call('GET', KEYS[2])
+local denied = 0
+if before and tonumber(ARGV[4]) <= tonumber(before) then denied = 1 end
+if denied == 0 and KEYS[3] ~= KEYS[2] and redis.call('EXISTS', KEYS[3]) == 1 then denied = 1 end
+local usage = window(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), milliseconds(), tonumber(ARGV[3]))
+return {denied, redis.call('GET', KEYS[4]) or '', usage[1], usage[2], usage[3]}
+"""
+)
+_COUNT = Script(
+    _WINDOW
+    + "return window(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), milliseconds(), tonumber(ARGV[3]))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Where a caller stands under one policy; `reset` is whole seconds until calls become free again."""
+
+    policy: str
+    rate: Rate
+    allowed: bool
+    remaining: int
+    reset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    denied: bool
+    wrote: int | None  # the newest transaction that this principal wrote in
+    usage: Usage
+    redis_down: bool = False
+
+    @property
+    def limited(self) -> bool:
+        return not self.usage.allowed
+
+
+def _key(subject: str, what: str) -> str:
+    return f"tm:{{{subject}}}:{what}"
+
+
+def enter(subject: str, *, session: str | None, issued_at: int, cost: int = 1) -> Verdict:
+    """Counts one call of `subject` under the policy `user` and tells all that Redis knows of him."""
+    rate = settings.RATE_LIMITS["user"]
+    denied = _key(subject, "denied")
+    keys = [
+        _key(subject, "user"),
+        denied,
+        _key(subject, f"denied:{session}") if session else denied,
+        _key(subject, "wrote"),
+    ]
+    try:
+        answer = _ENTER.run(keys, [rate.limit, rate.window * 1000, cost, issued_at])
+    except Unavailable:
+        return Verdict(
+            denied=False, wrote=None, usage=_without_redis("user", rate, subject, cost), redis_down=True
+        )
+    wrote = int(answer[1]) if answer[1] else None
+    return Verdict(denied=answer[0] == 1, wrote=wrote, usage=_usage("user", rate, answer[2:]))
+
+
+def count(policy: str, who: str, cost: int = 1) -> Usage:
+    """Counts one call of `who` (an address, a task) under `policy`."""
+    rate = settings.RATE_LIMITS[policy]
+    try:
+        answer = _COUNT.run([_key(who, policy)], [rate.limit, rate.window * 1000, cost])
+    except Unavailable:
+        return _without_redis(policy, rate, who, cost)
+    return _usage(policy, rate, answer)
+
+
+def _usage(policy: str, rate: Rate, answer: Any) -> Usage:
+    return Usage(policy, rate, answer[0] == 1, int(answer[1]), math.ceil(int(answer[2]) / 1000))
+
+
+def _without_redis(policy: str, rate: Rate, who: str, cost: int) -> Usage:
+    share = Rate(max(1, rate.limit // settings.API_WORKERS), rate.window)
+    allowed, remaining, reset = local_window.hit(f"{policy}:{who}", share, cost)
+    return Usage(policy, share, allowed, remaining, reset)
+
+
+def remember_write(subject: str, xid: int) -> None:
+    """Makes this principal's next reads see transaction `xid`; without Redis they read the primary anyway."""
+    _best_effort("SET", _key(subject, "wrote"), xid, "EX", WRITE_MEMORY)
+
+
+def deny_session(subject: str, session: str, seconds: int) -> bool:
+    """Refuses the tokens of one session; False when only the copy in PostgreSQL knows of it."""
+    return _best_effort("SET", _key(subject, f"denied:{session}"), 1, "EX", seconds)
+
+
+def deny_issued_before(subject: str, epoch: int, seconds: int) -> bool:
+    """Refuses all tokens of `subject` that were issued at or before `epoch` (Keycloak's `iat`, whole seconds)."""
+    return _best_effort("SET", _key(subject, "denied"), epoch, "EX", seconds)
+
+
+def _best_effort(*command: str | int) -> bool:
+    try:
+        call(*command)
+    except Unavailable:
+        return False
+    return True

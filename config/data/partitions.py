@@ -1,0 +1,131 @@
+"""Monthly RANGE partitions on a UUIDv7 primary key.
+
+There is no default partition: it would have to be scanned under an exclusive lock at every attach, and it
+forbids `DETACH … CONCURRENTLY`. So months are made ahead, and a missing month fails loudly.
+A partition is made beside its parent and then attached, which takes SHARE UPDATE EXCLUSIVE on the parent:
+readers and writers go on (`CREATE TABLE … PARTITION OF` would lock them out).
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.signals import post_migrate
+
+from config.data import ids
+
+PARENTS = ("task", "event")
+AHEAD = 3
+
+
+class Month(NamedTuple):
+    year: int
+    month: int
+
+    @classmethod
+    def of(cls, at: datetime) -> "Month":
+        return cls(at.year, at.month)
+
+    @classmethod
+    def parse(cls, text: str) -> "Month":
+        """From `YYYY-MM`; ValueError when it is none."""
+        at = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+        return cls.of(at)
+
+    def plus(self, months: int) -> "Month":
+        index = self.year * 12 + self.month - 1 + months
+        return Month(index // 12, index % 12 + 1)
+
+    @property
+    def start(self) -> datetime:
+        return datetime(self.year, self.month, 1, tzinfo=UTC)
+
+    def table(self, parent: str) -> str:
+        return f"{parent}_{self.year:04d}_{self.month:02d}"
+
+
+def existing(connection: BaseDatabaseWrapper, parent: str) -> list[Month]:
+    """The months that have an attached partition, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+            " WHERE i.inhparent = to_regclass(%s)",
+            [parent],
+        )
+        names = [row[0] for row in cursor.fetchall()]
+    return sorted(Month.parse(name[len(parent) + 1 :].replace("_", "-")) for name in names)
+
+
+def create(connection: BaseDatabaseWrapper, parent: str, month: Month) -> None:
+    """Makes one month, whole or not at all; a month that another process made meanwhile is not an error."""
+    table, low, high = month.table(parent), ids.floor(month.start), ids.floor(month.plus(1).start)
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '2s'")
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('partitions'))")
+        if month in existing(connection, parent):
+            return
+        # The CHECK proves the bounds, so that ATTACH scans nothing.
+        cursor.execute(
+            f"CREATE TABLE {table} (LIKE {parent} INCLUDING ALL,"
+            f" CONSTRAINT {table}_range CHECK (id >= '{low}' AND id < '{high}'))"
+        )
+        cursor.execute(
+            f"ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES FROM ('{low}') TO ('{high}')"
+        )
+        cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_range")
+
+
+def ensure(
+    connection: BaseDatabaseWrapper, ahead: int = AHEAD, since: datetime | None = None
+) -> list[str]:
+    """Makes this month and `ahead` further ones (and those since `since`) for every parent; names the new ones."""
+    now = Month.of(datetime.now(UTC))
+    made = []
+    for parent in PARENTS:
+        there = set(existing(connection, parent))
+        for month in _months(min(now, Month.of(since)) if since else now, now.plus(ahead)):
+            if month not in there:
+                create(connection, parent, month)
+                made.append(month.table(parent))
+    return made
+
+
+def drop_before(connection: BaseDatabaseWrapper, limit: Month) -> Iterator[str]:
+    """Detaches and drops the months before `limit`, without a lock that blocks traffic; yields each name.
+
+    Needs a connection in autocommit mode: `DETACH … CONCURRENTLY` refuses to run in a transaction.
+    """
+    for parent in PARENTS:
+        for month in existing(connection, parent):
+            if month < limit:
+                table = month.table(parent)
+                with connection.cursor() as cursor:
+                    cursor.execute(f"ALTER TABLE {parent} DETACH PARTITION {table} CONCURRENTLY")
+                    cursor.execute(f"DROP TABLE {table}")
+                yield table
+
+
+def months_ahead(connection: BaseDatabaseWrapper) -> int:
+    """How many whole months after this one every parent has: fewer than two is an alarm."""
+    now = Month.of(datetime.now(UTC))
+    return min(sum(month > now for month in existing(connection, parent)) for parent in PARENTS)
+
+
+def _months(first: Month, last: Month) -> Iterator[Month]:
+    while first <= last:
+        yield first
+        first = first.plus(1)
+
+
+def _after_migrate(sender: Any, using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
+    """`migrate` makes the months too, so that a fresh database can be written to at once."""
+    tables = connections[using].introspection.table_names()
+    if sender.label == "config" and all(parent in tables for parent in PARENTS):
+        ensure(connections[using])
+
+
+def connect() -> None:
+    post_migrate.connect(_after_migrate, sender=apps.get_app_config("config"), dispatch_uid="partitions")

@@ -1,0 +1,76 @@
+"""Where the reads of this request go.
+
+Outside a scope (workers, commands, the admin) and inside a transaction everything reads the primary. The API
+opens a scope for safe methods, with the transaction id that the reader must be able to see.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, connections
+
+from config.data import replicas
+
+T = TypeVar("T")
+PRIMARY = "default"
+
+
+@dataclass
+class _Scope:
+    replicas: bool
+    after: int | None
+    alias: str | None = None
+
+
+_scope: ContextVar[_Scope | None] = ContextVar("reading_scope", default=None)
+
+
+@contextmanager
+def scope(after: int | None, *, replicas: bool) -> Iterator[None]:
+    """Reads inside may go to a replica that has replayed transaction `after` (None: any healthy one)."""
+    token = _scope.set(_Scope(replicas, after))
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+def demand(after: int | None) -> None:
+    """The reads of this scope must also see transaction `after`."""
+    current = _scope.get()
+    if current is not None and after is not None:
+        current.after = max(after, current.after or 0)
+
+
+def demand_primary() -> None:
+    """Nobody knows what this reader has written (Redis is down): the primary does."""
+    current = _scope.get()
+    if current is not None:
+        current.replicas = False
+
+
+def alias() -> str:
+    """The database for the next read; one choice a scope, so that a request sees one state."""
+    current = _scope.get()
+    if current is None or not current.replicas or connections[PRIMARY].in_atomic_block:
+        return PRIMARY
+    if current.alias is None:
+        current.alias = replicas.pick(current.after) or PRIMARY
+        replicas.READS.labels(current.alias).inc()
+    return current.alias
+
+
+def read(query: Callable[[], T]) -> T:
+    """Runs a read; when the replica fails under it, once more on the primary."""
+    try:
+        return query()
+    except (OperationalError, InterfaceError):
+        current = _scope.get()
+        if current is None or current.alias in {None, PRIMARY}:
+            raise
+        replicas.distrust(str(current.alias))
+        current.alias = PRIMARY
+        return query()

@@ -1,0 +1,29 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
+
+from config.data import partitions
+
+
+class Command(BaseCommand):
+    help = "Makes the monthly partitions ahead of time, and drops old ones on request. Safe to run at any time."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--ahead", type=int, default=partitions.AHEAD, help="months after this one")
+        parser.add_argument("--drop-before", metavar="YYYY-MM", help="detach and drop the months before this one")
+
+    def handle(self, *, ahead: int, drop_before: str | None, **_: Any) -> None:
+        connection = connections["direct"]
+        for table in partitions.ensure(connection, ahead):
+            self.stdout.write(f"made {table}")
+        if drop_before:
+            for table in partitions.drop_before(connection, self._month(drop_before)):
+                self.stdout.write(f"dropped {table}")
+        self.stdout.write(f"{partitions.months_ahead(connection)} months ahead")
+
+    def _month(self, text: str) -> partitions.Month:
+        try:
+            return partitions.Month.parse(text)
+        except ValueError as error:
+            raise CommandError(f"--drop-before {text}: expected a month such as 2026-01.") from error
