@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from config.api import parameters, problems
+from config.api.limits import admit as admit  # used by views of every app
 from config.api.problems import Problem
 from config.api.renderers import JSONRenderer
 from config.cache import gate
@@ -89,18 +90,6 @@ def _finish(request: HttpRequest, response: HttpResponseBase) -> None:
         )
         headers["RateLimit"] = ", ".join(
             f'"{usage.policy}";r={usage.remaining};t={usage.reset}' for usage in usages
-        )
-
-
-def admit(request: HttpRequest, usage: gate.Usage) -> None:
-    """Notes a usage for the answer's headers; raises Problem 429 when it was refused."""
-    request.__dict__.setdefault("usages", []).append(usage)
-    if not usage.allowed:
-        raise Problem(
-            "rate-limited",
-            f"At most {usage.rate.limit} calls in {usage.rate.window} s (policy {usage.policy}).",
-            headers={"Retry-After": str(max(1, usage.reset))},
-            **{"violated-policies": [usage.policy]},
         )
 
 

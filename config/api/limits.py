@@ -1,0 +1,18 @@
+"""Calls over a limit: apart from the views, because authentication counts too and views import that."""
+
+from django.http import HttpRequest
+
+from config.api.problems import Problem
+from config.cache import gate
+
+
+def admit(request: HttpRequest, usage: gate.Usage) -> None:
+    """Notes a usage for the answer's headers; raises Problem 429 when it was refused."""
+    request.__dict__.setdefault("usages", []).append(usage)
+    if not usage.allowed:
+        raise Problem(
+            "rate-limited",
+            f"At most {usage.rate.limit} calls in {usage.rate.window} s (policy {usage.policy}).",
+            headers={"Retry-After": str(max(1, usage.reset))},
+            **{"violated-policies": [usage.policy]},
+        )
