@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
+from config.api import openapi
 from config.observability.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -113,13 +114,8 @@ _REPLICAS = env.words("DATABASE_REPLICA_URLS", "")
 REPLICAS = [f"replica-{number}" for number, _ in enumerate(_REPLICAS, start=1)]
 DATABASES = {
     "default": database(_DATABASE_URL),
-    "direct": database(
-        env.text("DATABASE_DIRECT_URL", _DATABASE_URL), CONN_MAX_AGE=0, TEST={"MIRROR": "default"}
-    ),
-    **{
-        alias: database(dsn, TEST={"MIRROR": "default"})
-        for alias, dsn in zip(REPLICAS, _REPLICAS, strict=True)
-    },
+    "direct": database(env.text("DATABASE_DIRECT_URL", _DATABASE_URL), CONN_MAX_AGE=0, TEST={"MIRROR": "default"}),
+    **{alias: database(dsn, TEST={"MIRROR": "default"}) for alias, dsn in zip(REPLICAS, _REPLICAS, strict=True)},
 }
 DATABASE_ROUTERS = ["config.routers.ReplicaRouter"]
 
@@ -194,6 +190,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
+SPECTACULAR_SETTINGS = openapi.SETTINGS
 MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", 1_000_000, least=10_000, most=10_000_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 CORS_ORIGINS = env.words("CORS_ORIGINS", "")

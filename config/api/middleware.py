@@ -56,9 +56,7 @@ class PagesMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return self.pages(request) if _is_page(request) else self.get_response(request)
 
-    def process_view(
-        self, request: HttpRequest, view: object, args: object, kwargs: object
-    ) -> HttpResponseBase | None:
+    def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> HttpResponseBase | None:
         if _is_page(request):
             for hook in self._view_hooks:
                 response = hook(request, view, args, kwargs)

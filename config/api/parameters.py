@@ -27,7 +27,7 @@ def check_names(query: QueryDict, known: Collection[str], repeatable: Collection
             raise error(name, f"is not known here. Known: {listed}.", "unknown")
         if len(values) > 1 and name not in repeatable:
             raise error(name, "is given more than once.", "repeated")
-        if any("\0" in value or not value.isprintable() and not _encodable(value) for value in values):
+        if any("\0" in value or (not value.isprintable() and not _encodable(value)) for value in values):
             raise error(name, "holds a character that no text can have.")
 
 

@@ -29,7 +29,5 @@ def insufficient_scope(permission: str, detail: str = "") -> Problem:
         "forbidden",
         detail or f"This call needs the permission {permission}; none of your roles holds it.",
         required_permission=permission,
-        headers={
-            "WWW-Authenticate": f'Bearer realm="taskmill", error="insufficient_scope", scope="{permission}"'
-        },
+        headers={"WWW-Authenticate": f'Bearer realm="taskmill", error="insufficient_scope", scope="{permission}"'},
     )

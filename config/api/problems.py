@@ -141,7 +141,7 @@ def respond(problem: Problem, request: HttpRequest) -> HttpResponse:
     )
 
 
-def of(error: BaseException) -> Problem:
+def of(error: BaseException) -> Problem:  # noqa: PLR0911 (one case a line)
     """The problem that an exception stands for; an unknown one is a 500 and gets logged with its traceback."""
     match error:
         case Problem():

@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from config.api import parameters, problems
-from config.api.limits import admit as admit  # used by views of every app
 from config.api.problems import Problem
 from config.api.renderers import JSONRenderer
 from config.cache import gate
@@ -29,9 +27,7 @@ class ApiViewSet(ViewSet):
     required: ClassVar[Mapping[str, str | None]] = {}
     parameters: ClassVar[Mapping[str, frozenset[str]]] = {}  # action -> known query parameters
 
-    def perform_content_negotiation(
-        self, request: Request, force: bool = False
-    ) -> tuple[BaseRenderer, str]:
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
         return _RENDERER, _RENDERER.media_type  # there is one representation; Accept is not asked
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -56,9 +52,7 @@ class ApiViewSet(ViewSet):
         _finish(request, response)
         return response
 
-    def _dispatch_reading(
-        self, request: HttpRequest, after: int | None, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+    def _dispatch_reading(self, request: HttpRequest, after: int | None, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with reading.scope(after, replicas=request.method in SAFE):
             return super().dispatch(request, *args, **kwargs)
 
@@ -88,9 +82,4 @@ def _finish(request: HttpRequest, response: HttpResponseBase) -> None:
         headers["RateLimit-Policy"] = ", ".join(
             f'"{usage.policy}";q={usage.rate.limit};w={usage.rate.window}' for usage in usages
         )
-        headers["RateLimit"] = ", ".join(
-            f'"{usage.policy}";r={usage.remaining};t={usage.reset}' for usage in usages
-        )
-
-
-STRICT = frozenset(settings.STRICT_CLIENTS)
+        headers["RateLimit"] = ", ".join(f'"{usage.policy}";r={usage.remaining};t={usage.reset}' for usage in usages)

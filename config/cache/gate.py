@@ -31,8 +31,7 @@ return {denied, redis.call('GET', KEYS[4]) or '', usage[1], usage[2], usage[3]}
 """
 )
 _COUNT = Script(
-    _WINDOW
-    + "return window(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), milliseconds(), tonumber(ARGV[3]))"
+    _WINDOW + "return window(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), milliseconds(), tonumber(ARGV[3]))"
 )
 
 
@@ -76,9 +75,7 @@ def enter(subject: str, *, session: str | None, issued_at: int, cost: int = 1) -
     try:
         answer = _ENTER.run(keys, [rate.limit, rate.window * 1000, cost, issued_at])
     except Unavailable:
-        return Verdict(
-            denied=False, wrote=None, usage=_without_redis("user", rate, subject, cost), redis_down=True
-        )
+        return Verdict(denied=False, wrote=None, usage=_without_redis("user", rate, subject, cost), redis_down=True)
     wrote = int(answer[1]) if answer[1] else None
     return Verdict(denied=answer[0] == 1, wrote=wrote, usage=_usage("user", rate, answer[2:]))
 

@@ -23,9 +23,7 @@ logger = logging.getLogger(__name__)
 
 PROBE_EVERY = 0.5  # seconds
 
-OPEN = Gauge(
-    "taskmill_redis_breaker_open", "1 while this process goes without Redis", multiprocess_mode="livemax"
-)
+OPEN = Gauge("taskmill_redis_breaker_open", "1 while this process goes without Redis", multiprocess_mode="livemax")
 FAILURES = Counter("taskmill_redis_failures", "Calls to Redis that failed or timed out")
 
 Argument = str | bytes | int | float

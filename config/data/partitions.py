@@ -72,15 +72,11 @@ def create(connection: BaseDatabaseWrapper, parent: str, month: Month) -> None:
             f"CREATE TABLE {table} (LIKE {parent} INCLUDING ALL,"
             f" CONSTRAINT {table}_range CHECK (id >= '{low}' AND id < '{high}'))"
         )
-        cursor.execute(
-            f"ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES FROM ('{low}') TO ('{high}')"
-        )
+        cursor.execute(f"ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES FROM ('{low}') TO ('{high}')")
         cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_range")
 
 
-def ensure(
-    connection: BaseDatabaseWrapper, ahead: int = AHEAD, since: datetime | None = None
-) -> list[str]:
+def ensure(connection: BaseDatabaseWrapper, ahead: int = AHEAD, since: datetime | None = None) -> list[str]:
     """Makes this month and `ahead` further ones (and those since `since`) for every parent; names the new ones."""
     now = Month.of(datetime.now(UTC))
     made = []

@@ -1,0 +1,87 @@
+"""Strict input fields: a value of another JSON type is refused, never converted; text is kept byte for byte."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rest_framework import serializers
+
+from config.api import parameters
+
+
+class Text(serializers.CharField):
+    """A JSON string of `min_length`..`max_length` characters, untouched. White space alone is no title."""
+
+    default_error_messages = {"invalid": "Expected a string.", "blank": "May not be blank."}
+
+    def __init__(self, *, blank: bool = True, **more: Any) -> None:
+        super().__init__(trim_whitespace=False, allow_blank=True, **more)
+        self.blank = blank
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if isinstance(data, str) and not self.blank and not data.strip():
+            self.fail("blank")
+        return super().run_validation(data)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(data)
+
+
+class Choice(serializers.ChoiceField):
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or data not in self.choices:
+            self.fail("invalid_choice", input=data)
+        return data
+
+
+class Time(serializers.Field[datetime, str, str, Any]):
+    """RFC 3339 with an offset, kept in UTC with whole milliseconds."""
+
+    default_error_messages = {"invalid": "Expected a time with an offset, such as 2026-01-31T12:00:00Z."}
+
+    def to_internal_value(self, data: Any) -> datetime:
+        try:
+            at = parameters.time(data)
+        except (TypeError, ValueError, OverflowError):
+            self.fail("invalid")
+        return at.replace(microsecond=at.microsecond // 1000 * 1000, tzinfo=UTC)
+
+
+class Texts(serializers.ListField):
+    """A JSON array of unique strings."""
+
+    default_error_messages = {"not_a_list": "Expected an array.", "twice": "Holds an item twice."}
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        if not isinstance(data, list):
+            self.fail("not_a_list", input_type=type(data).__name__)
+        texts: list[str] = super().to_internal_value(data)
+        if len(set(texts)) != len(texts):
+            self.fail("twice")
+        return texts
+
+
+class Body(serializers.Serializer[Any]):
+    """A JSON object with the declared members and no others. Every bad member is reported, not only the first.
+
+    Kept as one instance a process and used through `run_validation`: making one copies every field.
+    """
+
+    default_error_messages = {"invalid": "Expected a JSON object.", "unknown": "There is no such field."}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        unknown = {
+            name: [serializers.ErrorDetail(self.error_messages["unknown"], code="unknown")]
+            for name in data
+            if name not in self.fields or self.fields[name].read_only
+        }
+        try:
+            values: dict[str, Any] = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError({**error.detail, **unknown}) from error  # type: ignore[dict-item]
+        if unknown:
+            raise serializers.ValidationError(unknown)
+        return values

@@ -1,0 +1,178 @@
+"""Idempotency-Key on unsafe calls (draft-ietf-httpapi-idempotency-key-header), and the transaction of a write.
+
+The key row is written in the write's own transaction: both are there or neither, whatever dies in between.
+A call that still runs holds an advisory lock on its key, so that the same call beside it is told to come back
+(409) instead of waiting; the lock ends with the transaction, so a crash frees the key at once.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+from django.db import connection, transaction
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from config.api import problems
+from config.api.models import IdempotencyKey
+from config.api.problems import Problem
+from config.api.views import wrote
+
+ATTEMPTS = 4
+_KEY = re.compile(r'"([\x20-\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e][\x20-\x7e]{0,254})')
+_NOT_FINAL = frozenset({401, 403, 429})
+
+
+class LostRace(Exception):
+    """A conditional update missed: somebody wrote between our read and our write. Start again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a write answers. `xid` is its transaction, None when nothing was written."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    xid: int | None = None
+    subject: UUID | None = None  # whose purge also takes the stored answer
+    gone: bool = False
+
+    def response(self) -> HttpResponse:
+        response = HttpResponse(self.body, status=self.status, headers=dict(self.headers))
+        if self.body:
+            response.headers["Content-Type"] = "application/json"
+        else:
+            del response.headers["Content-Type"]
+        return response
+
+
+Write = Callable[[bool], Answer]
+
+
+def perform(request: Request, write: Write, *, authorize: Callable[[UUID], object] | None = None) -> HttpResponse:
+    """Runs `write(locked)` in one durable transaction, at most once for each key.
+
+    `write` reads versions before its first write and raises LostRace when its conditional update misses; it is
+    then run again in a new transaction, with `locked` true: it should take the object's advisory lock first.
+    `authorize` is asked before a stored answer about an object is replayed.
+    """
+    key = _Key.of(request)
+    try:
+        answer = _attempts(key, write, authorize)
+    except Problem as problem:
+        if key is not None and problem.status_code < 500 and problem.status_code not in _NOT_FINAL:
+            _store_refusal(key, problems.respond(problem, request._request))
+        raise
+    if isinstance(answer, HttpResponse):
+        return answer
+    response = answer.response()
+    if answer.xid is not None:
+        wrote(request, response, answer.xid)
+    return response
+
+
+def _attempts(key: "_Key | None", write: Write, authorize: Callable[[UUID], object] | None) -> Answer | HttpResponse:
+    for attempt in range(ATTEMPTS):
+        try:
+            with transaction.atomic(durable=True):
+                if key is not None and (stored := key.claim()) is not None:
+                    return _replay(stored, authorize)
+                answer = write(attempt > 0)
+                if key is not None:
+                    key.store(answer.status, answer.body, answer.headers, answer.subject)
+                return answer
+        except LostRace:
+            continue
+    raise problems.unavailable("Too many writers change this at once. Nothing was changed.")
+
+
+def _store_refusal(key: "_Key", response: HttpResponse) -> None:
+    """A refusal is an answer too: the same call gets it again, even when the state has changed since."""
+    if key.blocked:
+        return
+    with transaction.atomic(durable=True):
+        if key.claim() is None:
+            headers = {"Content-Type": problems.MEDIA_TYPE}
+            key.store(response.status_code, response.content, headers, None)
+
+
+def _replay(stored: "IdempotencyKey", authorize: Callable[[UUID], object] | None) -> HttpResponse:
+    if stored.gone:
+        raise Problem("gone", "The task of this call was purged since.")
+    if stored.subject is not None and authorize is not None:
+        authorize(stored.subject)
+    answer = Answer(stored.status, bytes(stored.body), stored.headers)
+    response = answer.response()
+    response.headers["Idempotency-Replayed"] = "true"
+    if stored.headers.get("Content-Type"):
+        response.headers["Content-Type"] = stored.headers["Content-Type"]
+    return response
+
+
+class _Key:
+    def __init__(self, principal: str, route: str, key: str, fingerprint: bytes) -> None:
+        self.principal, self.route, self.key, self.fingerprint = principal, route, key, fingerprint
+        self.blocked = False  # the key itself refused the call; there is nothing to store
+
+    @classmethod
+    def of(cls, request: Request) -> "_Key | None":
+        raw = request.headers.get("Idempotency-Key")
+        if raw is None:
+            if request.user.client in settings.STRICT_CLIENTS:
+                raise Problem("bad-request", "This client must send an Idempotency-Key with every write.")
+            return None
+        match = _KEY.fullmatch(raw)
+        if match is None:
+            raise Problem(
+                "bad-request",
+                "Idempotency-Key must be 1 to 255 printable ASCII characters, bare or in quotes.",
+            )
+        resolved = request.resolver_match
+        route = f"{request.method} {resolved.route}" if resolved else str(request.method)
+        parts = [{k: str(v) for k, v in (resolved.kwargs if resolved else {}).items()}, request.data]
+        fingerprint = hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()
+        return cls(request.user.id, route, match[1] or match[2], fingerprint)
+
+    def claim(self) -> IdempotencyKey | None:
+        """The stored answer of this call, or None after taking the key. 409 while it runs, 422 on another body.
+
+        The lock is taken in a statement before the look-up, whose snapshot then holds whatever the call that
+        had the lock before us has committed.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [self._lock()])
+            free = cursor.fetchone()[0]
+        stored = IdempotencyKey.objects.using("default").filter(**self._identity()).first()
+        if stored is None and free:
+            return None
+        if stored is not None and bytes(stored.fingerprint) == self.fingerprint:
+            return stored
+        self.blocked = True
+        if stored is not None:
+            raise Problem("idempotency-mismatch")
+        raise Problem("in-flight", headers={"Retry-After": "1"})
+
+    def store(self, status: int, body: bytes, headers: Mapping[str, str], subject: UUID | None) -> None:
+        IdempotencyKey.objects.create(
+            **self._identity(),
+            fingerprint=self.fingerprint,
+            status=status,
+            body=body,
+            headers=dict(headers),
+            subject=subject,
+            created_at=datetime.now(UTC),
+        )
+
+    def _identity(self) -> dict[str, Any]:
+        return {"principal": self.principal, "route": self.route, "key": self.key}
+
+    def _lock(self) -> int:
+        text = orjson.dumps([self.principal, self.route, self.key])
+        return int.from_bytes(hashlib.sha256(text).digest()[:8], "big", signed=True)

@@ -1,0 +1,24 @@
+from django.db import models
+
+
+class IdempotencyKey(models.Model):
+    """The answer to a write, kept for 24 h (`manage.py purge`), for the same call made again."""
+
+    principal = models.CharField(max_length=255)
+    route = models.CharField(max_length=200)
+    key = models.CharField(max_length=255)
+    fingerprint = models.BinaryField(max_length=32)
+    status = models.SmallIntegerField()
+    headers = models.JSONField()
+    body = models.BinaryField()
+    subject = models.UUIDField(null=True)
+    gone = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "idempotency_key"
+        constraints = [models.UniqueConstraint(fields=["principal", "route", "key"], name="idempotency_key_once")]
+        indexes = [models.Index(fields=["subject"], name="idempotency_key_subject")]
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.key}"

@@ -1,0 +1,122 @@
+"""The OpenAPI 3.1 document: what all operations share. Served from the committed snapshot (see `document`)."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
+from rest_framework import serializers
+
+from config.api.problems import CATALOGUE, MEDIA_TYPE
+
+SNAPSHOT = Path(__file__).with_name("openapi.json")
+
+_HEADER = OpenApiParameter.HEADER
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 257},
+    _HEADER,
+    description=(
+        "Makes the call safe to repeat for 24 h: the same key with the same body gets the first answer again, "
+        "with `Idempotency-Replayed: true`; with another body 422; while the first call runs 409. Printable "
+        "ASCII, bare or in quotes."
+    ),
+)
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    _HEADER,
+    description='The version you have seen, such as `"3"`: 412 when it has changed since. `*`: it exists.',
+)
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match",
+    str,
+    _HEADER,
+    description='The version you have, such as `"3"`: 304 when it still stands.',
+)
+
+
+class Schema(AutoSchema):
+    """Names operations by resource and action (`tasks_list`), and groups them by the first path segment."""
+
+    def get_tags(self) -> list[str]:
+        return [self.path.removeprefix("/v1/").split("/")[0]]
+
+
+class ProblemDocument(serializers.Serializer[Any]):
+    """RFC 9457. The answer to everything that did not succeed."""
+
+    type = serializers.CharField(help_text="A page that explains the problem.")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    instance = serializers.CharField()
+    request_id = serializers.CharField(help_text="Names this call in the logs.")
+    errors = serializers.ListField(
+        child=serializers.DictField(child=serializers.CharField()),
+        required=False,
+        help_text='Each wrong part: {"pointer": "#/due_at", "code", "detail"} or {"parameter", …}.',
+    )
+
+
+_ALWAYS = (401, 403, 429, 503)
+
+
+def operation(answer: Any, *, status: int = 200, errors: Sequence[int] = ()) -> dict[str, Any]:
+    """The `responses` of an operation: its success and every problem that it can answer."""
+    responses: dict[Any, Any] = {status: answer or OpenApiResponse(description="Done, no content.")}
+    for code in sorted({*errors, *_ALWAYS}):
+        responses[code, MEDIA_TYPE] = _problem(code)
+    return {"responses": responses}
+
+
+@cache
+def _problem(status: int) -> OpenApiResponse:
+    kinds = {slug: kind for slug, kind in CATALOGUE.items() if kind.status == status}
+    examples = [
+        OpenApiExample(
+            slug,
+            value={
+                "type": kind.uri or f"/problems/{slug}",
+                "title": kind.title,
+                "status": status,
+                "detail": kind.explanation,
+                "instance": "/v1/tasks",
+                "request_id": "0192f0c1d2e34b5a",
+            },
+            media_type=MEDIA_TYPE,
+        )
+        for slug, kind in kinds.items()
+    ]
+    title = " / ".join(kind.title for kind in kinds.values())
+    return OpenApiResponse(ProblemDocument, description=title, examples=examples)
+
+
+def page_of(serializer: type[serializers.Serializer[Any]]) -> Any:
+    """The envelope of a list."""
+    return inline_serializer(
+        f"{serializer.__name__}Page",
+        fields={
+            "results": serializer(many=True),
+            "next_cursor": serializers.CharField(allow_null=True, help_text="For the next page; null on the last one."),
+        },
+    )
+
+
+def parameter(name: str, description: str, type_: Any = OpenApiTypes.STR, **more: Any) -> OpenApiParameter:
+    """A query parameter."""
+    return OpenApiParameter(name, type_, OpenApiParameter.QUERY, description=description, **more)
+
+
+def document(request: HttpRequest) -> HttpResponse:
+    """GET /v1/openapi.json: the snapshot that `make check` holds against the code, so it costs nothing to serve."""
+    return HttpResponse(_snapshot(), content_type="application/json")
+
+
+@cache
+def _snapshot() -> bytes:
+    return SNAPSHOT.read_bytes()

@@ -1,0 +1,42 @@
+"""Every address. /v1 is the API; /admin and /oidc are pages; the rest is for probes and readers."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.urls import include, path, register_converter
+from django.urls.converters import UUIDConverter
+from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
+
+from config.api import problems, schema
+
+
+class IdConverter(UUIDConverter):
+    """A UUID in any case: the contract's ids are lower case, and what no id can be is simply not found."""
+
+    regex = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+
+
+register_converter(IdConverter, "id")
+
+v1: list[Any] = [
+    path("", include("tasks_app.urls")),
+    path("", include("accounts.urls")),
+    path("", include("notifications.urls")),
+    path("", include("exports.urls")),
+    path("", include("analytics.urls")),
+    path("openapi.json", schema.document, name="openapi"),
+    path("docs", SpectacularSwaggerView.as_view(url="/v1/openapi.json"), name="docs"),
+    path("redoc", SpectacularRedocView.as_view(url="/v1/openapi.json"), name="redoc"),
+]
+
+urlpatterns = [
+    path("v1/", include(v1)),
+    path("", include("config.observability.urls")),
+    path("oidc/", include("accounts.oidc_urls")),
+    path("admin/", admin.site.urls),
+    path("problems/<slug:slug>", problems.explanation_page, name="problem"),
+]
+
+handler400 = problems.bad_request
+handler404 = problems.not_found
+handler500 = problems.server_error

@@ -1,0 +1,70 @@
+"""The task's JSON: strict on the way in; on the way out only for the schema (see tasks_app.representation)."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from config.api import fields
+from tasks_app.models import Priority, Status, Task
+
+
+class TaskCreate(fields.Body):
+    title = fields.Text(min_length=1, max_length=200, blank=False)
+    description = fields.Text(max_length=10_000, required=False)
+    status = fields.Choice(choices=Status.choices, required=False)
+    priority = fields.Choice(choices=Priority.choices, required=False)
+    due_at = fields.Time(required=False, allow_null=True)
+    labels = fields.Texts(
+        child=fields.Text(min_length=1, max_length=50), max_length=20, required=False, help_text="Unique."
+    )
+    assignee = fields.Text(
+        min_length=1, max_length=255, required=False, allow_null=True, help_text="A user id, or null."
+    )
+
+
+class TaskPatch(TaskCreate):
+    """A JSON merge patch (RFC 7396): what is not sent is not touched, null empties, arrays are replaced whole."""
+
+    description = fields.Text(max_length=10_000, required=False, allow_null=True)
+    labels = fields.Texts(
+        child=fields.Text(min_length=1, max_length=50), max_length=20, required=False, allow_null=True
+    )
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        values = super().to_internal_value(data)
+        # In a merge patch null removes a member: these two then have their defaults again.
+        for name, default in (("description", ""), ("labels", [])):
+            if name in values and values[name] is None:
+                values[name] = default
+        return values
+
+
+class TaskOut(serializers.ModelSerializer[Task]):
+    """For the schema, and for the test that holds the read path's bytes against it."""
+
+    owner = serializers.CharField(source="owner_id")
+    assignee = serializers.CharField(source="assignee_id", allow_null=True)
+
+    class Meta:
+        model = Task
+        fields = (
+            "id",
+            "title",
+            "description",
+            "status",
+            "priority",
+            "due_at",
+            "labels",
+            "owner",
+            "assignee",
+            "version",
+            "created_at",
+            "updated_at",
+            "completed_at",
+            "deleted_at",
+        )
+        read_only_fields = fields
+
+
+CREATE = TaskCreate()
+PATCH = TaskPatch(partial=True)

@@ -1,0 +1,128 @@
+"""/v1/tasks: parse, authorize, call, respond."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpResponse, QueryDict
+from rest_framework.request import Request
+
+from accounts.principal import Principal
+from config.api import pagination, parameters, preconditions
+from config.api.idempotency import Answer, perform
+from config.api.limits import admit
+from config.api.preconditions import IfMatch
+from config.api.problems import Problem
+from config.api.views import ApiViewSet
+from config.cache import gate
+from config.data import reading
+from tasks_app.api import serializers
+from tasks_app.api.schema import TASK_OPERATIONS
+from tasks_app.models import Task
+from tasks_app.representation import FIELDS, as_json
+from tasks_app.services import filters
+from tasks_app.services import tasks as service
+
+
+@TASK_OPERATIONS
+class TaskViewSet(ApiViewSet):
+    required: ClassVar = {
+        "list": "tasks:read",
+        "create": "tasks:write",
+        "retrieve": "tasks:read",
+        "partial_update": "tasks:write",
+        "destroy": "tasks:delete",
+    }
+    parameters: ClassVar = {"list": filters.NAMES | pagination.NAMES | {"sort", "fields"}}
+    repeatable: ClassVar = filters.REPEATABLE
+
+    def list(self, request: Request) -> HttpResponse:
+        query, principal = request.query_params, request.user
+        fields = _fields(query)
+        return page(request, "tasks", filters.tasks(query, principal), filters.sort_of(query), fields)
+
+    def create(self, request: Request) -> HttpResponse:
+        fields = serializers.CREATE.run_validation(request.data)
+
+        def write(locked: bool) -> Answer:
+            written = service.create(principal=request.user, fields=fields)
+            location = {"Location": f"/v1/tasks/{written.id}"}
+            return _answer(written, 201, location)
+
+        return perform(request, write, authorize=_still_visible(request.user))
+
+    def retrieve(self, request: Request, id: UUID) -> HttpResponse:
+        found = Task.objects.visible_to(request.user).alive().filter(id=id)
+        row = reading.read(found.values_list("version", as_json()).first)
+        if row is None:
+            raise Problem("not-found", "There is no such task, or you may not know of it.")
+        version, body = row
+        headers = {"ETag": preconditions.etag(version)}
+        if preconditions.not_modified(request._request, version):
+            return HttpResponse(status=304, headers=headers)
+        return HttpResponse(body, content_type="application/json", headers=headers)
+
+    def partial_update(self, request: Request, id: UUID) -> HttpResponse:
+        admit(request._request, gate.count("task", str(id)))
+        fields = serializers.PATCH.run_validation(request.data)
+        if_match = _if_match(request, id)
+
+        def write(locked: bool) -> Answer:
+            return _answer(
+                service.patch(principal=request.user, task=id, fields=fields, if_match=if_match, locked=locked),
+                200,
+            )
+
+        return perform(request, write, authorize=_still_visible(request.user))
+
+    def destroy(self, request: Request, id: UUID) -> HttpResponse:
+        admit(request._request, gate.count("task", str(id)))
+        if_match = _if_match(request, id)
+
+        def write(locked: bool) -> Answer:
+            written = service.delete(principal=request.user, task=id, if_match=if_match, locked=locked)
+            return Answer(204, xid=written.xid, subject=written.id)
+
+        return perform(request, write)
+
+
+def page(request: Request, name: str, found: Any, sort: filters.Sort, fields: Sequence[str] = FIELDS) -> HttpResponse:
+    """One page of tasks in `sort`, as one query that PostgreSQL renders."""
+    query, principal = request.query_params, request.user
+    size = pagination.page_size(query)
+    kind = pagination.kind(name, query)
+    cursor = query.get("cursor")
+    position = None if cursor is None else pagination.decode(principal.id, kind, cursor)
+    rows = reading.read(lambda: list(filters.page(found, sort, position, size, as_json(fields))))
+    more = len(rows) > size
+    last = rows[size - 1] if more else None
+    next_cursor = last and pagination.encode(principal.id, kind, [str(last[1]), last[2]])
+    return pagination.respond(request._request, [row[0] for row in rows[:size]], next_cursor)
+
+
+def _answer(written: service.Written, status: int, headers: dict[str, str] | None = None) -> Answer:
+    etag = {"ETag": preconditions.etag(written.version)}
+    return Answer(status, written.body, {**etag, **(headers or {})}, xid=written.xid, subject=written.id)
+
+
+def _still_visible(principal: Principal) -> Any:
+    """A replay must not show a task that the caller may no longer see; its trash he may."""
+
+    def authorize(task: UUID) -> None:
+        if not Task.objects.using("default").visible_to(principal).filter(id=task).exists():
+            raise Problem("not-found", "There is no such task, or you may not know of it.")
+
+    return authorize
+
+
+def _if_match(request: Request, task: UUID) -> IfMatch:
+    if_match = IfMatch(request._request)
+    if not if_match.given and request.user.client in settings.STRICT_CLIENTS:
+        service.access(request.user, task)  # 404 comes before 428
+        raise Problem("precondition-required")
+    return if_match
+
+
+def _fields(query: QueryDict) -> Sequence[str]:
+    return parameters.choices(query, "fields", FIELDS) or FIELDS

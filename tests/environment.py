@@ -1,0 +1,48 @@
+"""The environment of a test run, set before Django reads its settings (`-p tests.environment`).
+
+A running `make stack` lends its servers: its primary (in a database of the tests' own), its Redis (in another
+database number), its broker. Without one only the tests that need no server can run.
+"""
+
+import json
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = ROOT / ".stack" / "state.json"
+NO_SERVER = "127.0.0.1:1"  # a port where nothing listens: a test that needs a server says so at once
+
+
+def _stack_urls() -> dict[str, str]:
+    """Of the stack's servers, with the superuser of its primary, who may make the tests' database."""
+    if not STATE.exists():
+        return {}
+    parts = json.loads(STATE.read_text(encoding="utf-8"))["parts"]
+    redis = urlsplit(parts["redis"]["url"])
+    return {
+        "DATABASE_URL": parts["postgres-primary"]["url"],
+        "CACHE_URL": urlunsplit(redis._replace(path="/9")),
+        "BROKER_URL": parts["rabbitmq"]["url"],
+    }
+
+
+def _defaults() -> dict[str, str]:
+    return {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DATABASE_URL": f"postgresql://nobody@{NO_SERVER}/none",
+        "CACHE_URL": f"redis://{NO_SERVER}/0",
+        "BROKER_URL": f"amqp://nobody@{NO_SERVER}//",
+        "OIDC_ISSUER": f"http://{NO_SERVER}/realms/taskmill",
+        "DEVELOPMENT": "1",
+        "PART": "tests",
+        "LOG_LEVEL": "INFO",
+        **{
+            name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "OIDC_CLIENT_SECRET", "OIDC_ADMIN_CLIENT_SECRET")
+        },
+    }
+
+
+for name, value in {**_defaults(), **_stack_urls()}.items():
+    os.environ.setdefault(name, value)
