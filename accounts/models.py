@@ -1,4 +1,4 @@
-"""Users as Keycloak names them, the roles that this system knows, and the tokens that are no longer accepted."""
+"""Users as Keycloak names them, the roles that this system knows, and tokens that are no longer accepted."""
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Group, PermissionsMixin
 from django.db import models
@@ -48,6 +48,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     def get_short_name(self) -> str:
         return self.username
 
+    def has_usable_password(self) -> bool:
+        return False
+
 
 class Role(Group):
     """An application role. Its permissions are the role matrix, which decides every call."""
@@ -59,7 +62,7 @@ class Role(Group):
 
 
 class Denial(models.Model):
-    """Tokens that are refused before they expire: one session's, one subject's, or everybody's up to a time."""
+    """Tokens refused before they expire: one session's, one subject's, or everybody's up to a time."""
 
     class Kind(models.TextChoices):
         SESSION = "session"

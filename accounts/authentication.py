@@ -1,0 +1,98 @@
+"""Bearer tokens for the API (RFC 6750), limits and denials: all that is asked before roles are looked at."""
+
+from typing import NoReturn
+
+from django.http import HttpRequest
+from mozilla_django_oidc.contrib.drf import OIDCAuthentication
+from rest_framework.authentication import get_authorization_header
+from rest_framework.request import Request
+
+from accounts import denials, sightings
+from accounts.backend import KeycloakBackend, NotReady
+from accounts.keys import NoKeys
+from accounts.principal import Principal
+from accounts.tokens import InvalidToken
+from config.api import client, limits
+from config.api.problems import Problem, unavailable
+from config.cache import gate
+from config.data import reading
+
+REALM = "taskmill"
+
+
+class KeycloakAuthentication(OIDCAuthentication):  # type: ignore[misc] # the package is not typed
+    """Either a Principal or a problem: there is no anonymous caller behind this class."""
+
+    www_authenticate_realm = REALM
+
+    def __init__(self) -> None:
+        super().__init__(KeycloakBackend())
+
+    def authenticate(self, request: Request) -> tuple[Principal, None]:
+        plain: HttpRequest = request._request
+        token = self.get_access_token(request)
+        if token is None:
+            _refuse(plain, None, "Send a Keycloak access token as `Authorization: Bearer …`.")
+        principal = self._principal(plain, token)
+        verdict = gate.enter(principal.id, session=principal.sid, issued_at=principal.issued_at, cost=_cost(request))
+        if self._denied(principal, verdict):
+            _refuse(plain, "invalid_token", "The token was revoked: log in again.")
+        limits.admit(plain, verdict.usage)
+        _place_reads(verdict)
+        sightings.note(principal)
+        return principal, None
+
+    def get_access_token(self, request: Request) -> str | None:
+        """The token, or None when there is no bearer token at all. A malformed header is 400."""
+        scheme, _, token = get_authorization_header(request).partition(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+        if not token or not token.isascii() or len(token.split()) != 1:
+            raise _challenge("bad-request", "invalid_request", "`Authorization` must be `Bearer <token>`.")
+        return token.strip().decode("ascii")
+
+    def _principal(self, plain: HttpRequest, token: str) -> Principal:
+        try:
+            principal: Principal = self.backend.principal(token)
+        except InvalidToken as error:
+            _refuse(plain, "invalid_token", f"The token is not accepted: {error}.")
+        except NoKeys as error:
+            raise unavailable("Keycloak's keys are not known yet. Repeat later.", 5) from error
+        except NotReady as error:
+            raise unavailable("The role matrix is not known yet. Repeat later.", 3) from error
+        return principal
+
+    def _denied(self, principal: Principal, verdict: gate.Verdict) -> bool:
+        return (
+            verdict.denied
+            or principal.issued_at <= self.backend.access().denied_before
+            or (verdict.redis_down and denials.covers(principal.id, principal.sid, principal.issued_at))
+        )
+
+
+def _cost(request: Request) -> int:
+    """What this call counts; a view with `cost = 0` is free."""
+    return int(getattr(request.parser_context["view"], "cost", 1))
+
+
+def _place_reads(verdict: gate.Verdict) -> None:
+    """A caller sees his own writes: on the primary when nobody knows what he wrote."""
+    if verdict.redis_down:
+        reading.demand_primary()
+    else:
+        reading.demand(verdict.wrote)
+
+
+def _refuse(request: HttpRequest, error: str | None, detail: str) -> NoReturn:
+    """401, or 429 for an address that has tried too often."""
+    limits.admit(request, gate.count("ip", client.address(request)))
+    raise _challenge("unauthenticated", error, detail)
+
+
+def _challenge(slug: str, error: str | None, detail: str) -> Problem:
+    """RFC 6750 §3: no `error` for a call without credentials. `detail` never repeats what was sent."""
+    challenge = f'Bearer realm="{REALM}"'
+    if error is not None:
+        description = detail.replace('"', "'").replace("`", "'").replace("…", "...")
+        challenge += f', error="{error}", error_description="{description}"'
+    return Problem(slug, detail, headers={"WWW-Authenticate": challenge})

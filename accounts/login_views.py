@@ -1,0 +1,70 @@
+"""The admin's login by authorization code and PKCE, and its logout. Every failure is a page that says what to do."""
+
+import logging
+
+import requests
+from django.contrib import auth
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
+
+from accounts import admin_login
+from accounts.backend import NotReady
+from accounts.keys import NoKeys
+from accounts.pages import refusal
+from accounts.throttle import limited
+
+logger = logging.getLogger(__name__)
+
+_guard = method_decorator([never_cache, limited("60/m", page=True)], name="dispatch")
+
+
+@_guard
+class LoginView(OIDCAuthenticationRequestView):  # type: ignore[misc] # the package is not typed
+    """Sends the browser to Keycloak."""
+
+
+@_guard
+class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]
+    """Takes the code that the browser brings back."""
+
+    request: HttpRequest
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            response: HttpResponseBase = super().get(request)
+        except SuspiciousOperation as error:
+            logger.warning("login refused", extra={"reason": str(error)})
+            return refusal(request, 400, "This login did not work", "Its answer was not valid. Start again.")
+        except requests.HTTPError as error:
+            logger.warning("code refused", extra={"status": error.response.status_code})
+            return refusal(request, 400, "This login did not work", "Its code was used or is too old.")
+        except (requests.RequestException, NoKeys, NotReady) as error:
+            logger.warning("login impossible", extra={"error": repr(error)})
+            detail = "The login server does not answer. Try again in a minute."
+            return refusal(request, 503, "Login is not possible now", detail, {"Retry-After": "60"})
+        return response
+
+    def login_success(self) -> HttpResponseBase:
+        response: HttpResponseBase = super().login_success()
+        admin_login.remember(self.request)
+        return response
+
+    def login_failure(self) -> HttpResponseBase:
+        if "code" not in self.request.GET or "oidc_states" not in self.request.session:
+            detail = "The login was cancelled, or it was started in another browser. Start again."
+            return refusal(self.request, 400, "This login did not work", detail)
+        detail = "You are logged in, but your account has no role that may use the admin. Ask an admin for it."
+        return refusal(self.request, 403, "Not allowed", detail)
+
+
+@never_cache
+@require_POST
+def logout(request: HttpRequest) -> HttpResponseBase:
+    """Ends the session here and sends the browser to Keycloak to end the one there."""
+    url = admin_login.logout_url(request.session)
+    auth.logout(request)
+    return HttpResponseRedirect(url)

@@ -1,0 +1,77 @@
+"""A value from elsewhere that is kept in the process, renewed in the background and served stale in an outage."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class Refreshed(Generic[T]):
+    """What `load` last returned. At most one load runs at a time, in a thread of its own.
+
+    A source that is slow or dead therefore costs a caller nothing, except when there is no value yet, or one
+    older than `tolerate`: then a caller waits up to `wait` seconds for the load that is running. No load
+    starts earlier than `pause` seconds after a good one, `retry_after` seconds after a failed one. All times
+    are in seconds.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], T],
+        *,
+        errors: tuple[type[Exception], ...],
+        every: float,
+        tolerate: float,
+        keep: float,
+        pause: float,
+        retry_after: float,
+        wait: float,
+    ) -> None:
+        self._source, self._errors = load, errors
+        self._every, self._tolerate, self._keep = every, tolerate, keep
+        self._pause, self._retry_after, self._wait = pause, retry_after, wait
+        self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew, as a new process does."""
+        self._value: T | None = None
+        self._loaded_at = self._next_try = float("-inf")
+        self._thread: threading.Thread | None = None
+
+    def get(self) -> T | None:
+        """The value, or None when there was never one, or none newer than `keep`."""
+        age = time.monotonic() - self._loaded_at
+        if age >= self._every:
+            self.renew(self._wait if age >= self._tolerate else 0)
+        return self._value if time.monotonic() - self._loaded_at < self._keep else None
+
+    def renew(self, wait: float) -> None:
+        """Start a load unless one runs or the last is too recent, and wait for the one that runs."""
+        with self._lock:
+            thread = self._thread
+            # After a fork the parent's thread is not alive here, so a child loads for itself.
+            if thread is None or not thread.is_alive():
+                if time.monotonic() < self._next_try:
+                    return
+                thread = threading.Thread(target=self._load, name="refresh", daemon=True)
+                self._thread = thread
+                thread.start()
+        if wait > 0:
+            thread.join(wait)
+
+    def _load(self) -> None:
+        self._next_try = float("inf")
+        pause = self._retry_after
+        try:
+            value = self._source()
+        except self._errors as error:
+            logger.warning("refresh failed", extra={"source": self._source.__qualname__, "error": repr(error)})
+        else:
+            self._value, self._loaded_at, pause = value, time.monotonic(), self._pause
+        finally:
+            self._next_try = time.monotonic() + pause

@@ -1,0 +1,123 @@
+"""Follows Keycloak's events and writes a denial for each that ends somebody's access.
+
+Polled every two seconds with a window that overlaps the last one, since an event may become visible a little
+after its time; known ids are dropped. Nothing is kept over a restart: the first poll reads back as far as a
+token can live, and a denial written twice is one denial.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.core.cache import cache
+from django.utils import timezone
+from prometheus_client import Counter, Gauge
+
+from accounts import denials, keycloak_events
+from accounts.keycloak_admin import KeycloakAdmin, KeycloakRefused
+from accounts.keycloak_events import Ending, Ends
+
+logger = logging.getLogger(__name__)
+
+EVERY = 2.0  # seconds
+_OVERLAP = 30_000  # milliseconds
+_PAGE = 100
+_RECENT = timedelta(seconds=60)  # denials published again each time: one may have missed Redis
+_PUBLISHED = "accounts:denials-published"  # gone from Redis: all denials are gone
+
+ENDINGS = Counter("taskmill_keycloak_endings", "Events of Keycloak that ended somebody's access", ["ends"])
+LAST_POLL = Gauge(
+    "taskmill_keycloak_last_poll_timestamp_seconds",
+    "When Keycloak's events were last read",
+    multiprocess_mode="mostrecent",
+)
+
+Event = Mapping[str, Any]
+
+
+class Watcher:
+    def __init__(self, keycloak: KeycloakAdmin) -> None:
+        self._keycloak = keycloak
+        self._newest = _milliseconds() - denials.lifetime() * 1000
+        self._known: dict[str, int] = {}  # event id -> its time
+        self._publish_all = True
+
+    def poll(self) -> int:
+        """Read the new events and write what they end; returns how many ended something.
+
+        Raises KeycloakUnavailable, KeycloakRefused or denials.NotWritten; the same events come again then.
+        """
+        since = self._newest - _OVERLAP
+        events = [
+            *self._new("admin-events", since, keycloak_events.of_admin, {"direction": "asc"}),
+            *self._new("events", since, keycloak_events.of_user, {"type": keycloak_events.USER_EVENT_TYPES}),
+        ]
+        endings = [ending for _, _, ending in events if ending is not None]
+        for ending in sorted(endings, key=lambda ending: ending.at):
+            self._write(ending)
+        self._remember(events)
+        LAST_POLL.set_to_current_time()
+        return len(endings)
+
+    def publish(self) -> None:
+        """Bring Redis what it lacks: all denials after a restart or an outage, else those of the last minute."""
+        if cache.add(_PUBLISHED, 1, timeout=None):
+            self._publish_all = True
+        elif cache.get(_PUBLISHED) is None:  # Redis does not answer
+            self._publish_all = True
+            return
+        recent = timezone.now() - _RECENT
+        found = denials.in_force()
+        denials.publish(found if self._publish_all else found.filter(written_at__gte=recent))
+        self._publish_all = False
+
+    def _new(
+        self, path: str, since: int, meaning: Callable[[Event], Ending | None], query: Mapping[str, Any]
+    ) -> Iterator[tuple[str, int, Ending | None]]:
+        for event in self._pages(path, dateFrom=since, **query):
+            event_id = str(event.get("id") or sorted(event.items(), key=str))
+            if event_id not in self._known:
+                yield event_id, event["time"], meaning(event)
+
+    def _pages(self, path: str, **query: Any) -> Iterator[Event]:
+        first = 0
+        while True:
+            page = self._keycloak.get(path, first=first, max=_PAGE, **query)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            first += _PAGE
+
+    def _remember(self, events: Iterable[tuple[str, int, Ending | None]]) -> None:
+        self._known.update((event_id, at) for event_id, at, _ in events)
+        self._newest = max([self._newest, *self._known.values()])
+        oldest = self._newest - _OVERLAP
+        self._known = {event_id: at for event_id, at in self._known.items() if at >= oldest}
+
+    def _write(self, ending: Ending) -> None:
+        match ending.ends:
+            case Ends.SESSION if ending.subject:
+                denials.deny_session(ending.subject, ending.session)
+            case Ends.SESSION:
+                return  # an admin ended it: Keycloak sends the back-channel call, with the subject
+            case Ends.EVERYBODY:
+                denials.deny_everybody(ending.at)
+            case Ends.IF_DISABLED if self._enabled(ending.subject):
+                return
+            case _:
+                denials.deny_subject(ending.subject, ending.at)
+        ENDINGS.labels(ending.ends.value).inc()
+
+    def _enabled(self, subject: str) -> bool:
+        try:
+            return bool(self._keycloak.get(f"users/{subject}")["enabled"])
+        except KeycloakRefused as error:
+            if error.status == 404:
+                return False
+            raise
+
+
+def _milliseconds() -> int:
+    return int(time.time() * 1000)
