@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import django.contrib.auth.admin  # noqa: F401 - it registers Group, which is taken away below
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
