@@ -35,8 +35,17 @@ def _tags(request: HttpRequest, name: str) -> set[str] | None:
 class IfMatch:
     """The `If-Match` of a write. Parsed before the object is looked up, so that a malformed one is 400 first."""
 
-    def __init__(self, request: HttpRequest) -> None:
-        self._tags = _tags(request, "If-Match")
+    def __init__(self, tags: set[str] | None) -> None:
+        self._tags = tags
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> "IfMatch":
+        return cls(_tags(request, "If-Match"))
+
+    @classmethod
+    def none(cls) -> "IfMatch":
+        """Of a caller that has no version in mind."""
+        return cls(None)
 
     @property
     def given(self) -> bool:

@@ -117,7 +117,7 @@ def _still_visible(principal: Principal) -> Any:
 
 
 def _if_match(request: Request, task: UUID) -> IfMatch:
-    if_match = IfMatch(request._request)
+    if_match = IfMatch.of(request._request)
     if not if_match.given and request.user.client in settings.STRICT_CLIENTS:
         service.access(request.user, task)  # 404 comes before 428
         raise Problem("precondition-required")

@@ -1,0 +1,77 @@
+"""Tasks for oversight: found by owner, id or text; read here, changed through the same services as the API."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+
+from accounts import services as accounts
+from config.events.models import Event
+from config.keyset_admin import KeysetAdmin, ReadOnlyAdmin
+from tasks_app.models import Task
+from tasks_app.services import oversight
+
+MOST_OWNERS = 100  # of one search: enough for a name, bounded for a letter
+HISTORY_LENGTH = 200
+
+
+class TrashFilter(admin.SimpleListFilter):
+    title, parameter_name = "trash", "trash"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "In the trash")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.trashed() if self.value() == "yes" else queryset.alive()
+
+
+@admin.register(Task)
+class TaskAdmin(ReadOnlyAdmin, KeysetAdmin):
+    list_display = ("title", "owner", "status", "priority", "due_at", "created_at")
+    list_select_related = ("owner",)
+    list_filter = (TrashFilter, "status", "priority")
+    search_fields = ("title",)  # shows the box; get_search_results decides
+    search_help_text = "A task id, an owner's id, name or e-mail address, or words of the title and description"
+    actions = ("complete", "move_to_trash")
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """By index only: a task's id, its owner, or its text."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            return queryset.filter(id=UUID(term)) | queryset.filter(owner_id=term), False
+        except ValueError:
+            owners = accounts.ids_matching(term, limit=MOST_OWNERS)
+            return (queryset.filter(owner_id__in=owners) if owners else queryset.matching(term)), False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        return bool(request.user.is_active and request.user.is_staff)
+
+    has_module_permission = has_view_permission
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The task's events, oldest first, as the API's history tells them."""
+        task = get_object_or_404(Task, pk=object_id)
+        events = Event.objects.filter(subject=task.id).order_by("xid", "id")[:HISTORY_LENGTH]
+        names = accounts.usernames(event.actor for event in events)
+        rows = [(event, names.get(event.actor, event.actor)) for event in events]
+        context = {**self.admin_site.each_context(request), "task": task, "rows": rows, "opts": self.opts}
+        return render(request, "admin/tasks_app/task/history.html", {**context, **(extra_context or {})})
+
+    @admin.action(description="Complete the selected tasks")
+    def complete(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
+        self._each(request, queryset, lambda task: oversight.complete(actor=str(request.user.pk), task=task))
+
+    @admin.action(description="Move the selected tasks to the trash")
+    def move_to_trash(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
+        self._each(request, queryset, lambda task: oversight.trash(actor=str(request.user.pk), task=task))
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Task], change: Any) -> None:
+        changed = sum(change(task) for task in queryset.values_list("id", flat=True))
+        messages.success(request, f"{changed} of {queryset.count()} tasks changed; the others were so already.")
