@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 
-from accounts.models import User
+from django.db.models import Q
+
+from accounts.models import PERMISSIONS, User
+from accounts.principal import Principal
 
 
 def known_user(user_id: str) -> bool:
@@ -16,3 +19,28 @@ def ids_by_username(usernames: Iterable[str]) -> dict[str, list[str]]:
     for user_id, username in User.objects.filter(username__in=set(usernames)).values_list("id", "username"):
         found.setdefault(username, []).append(user_id)
     return found
+
+
+def ids_matching(term: str, *, limit: int) -> list[str]:
+    """The ids of users whose name or e-mail address begins with `term`."""
+    found = User.objects.filter(Q(username__startswith=term) | Q(email__startswith=term))
+    return list(found.values_list("id", flat=True)[:limit])
+
+
+def usernames(user_ids: Iterable[str]) -> dict[str, str]:
+    return dict(User.objects.filter(id__in=set(user_ids)).values_list("id", "username"))
+
+
+def overseer(user_id: str) -> Principal:
+    """The principal of an admin who acts in the Django admin, which only the role `admin` may enter."""
+    return Principal(
+        id=user_id,
+        username=usernames([user_id]).get(user_id, user_id),
+        email="",
+        roles=frozenset({"admin"}),
+        permissions=frozenset(PERMISSIONS),
+        sid=None,
+        issued_at=0,
+        expires_at=0,
+        client="admin-site",
+    )
