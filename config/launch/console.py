@@ -1,0 +1,38 @@
+import sys
+import time
+from collections.abc import Iterable
+
+
+class Console:
+    """Progress of a start or stop: a line for each part, and on a terminal what is still waited for."""
+
+    def __init__(self) -> None:
+        self.restart()
+        self.is_terminal = sys.stdout.isatty()
+        self._drawn = False
+
+    def restart(self) -> None:
+        """Count the seconds from now on."""
+        self.begun = time.monotonic()
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.begun
+
+    def line(self, text: str = "") -> None:
+        self._wipe()
+        print(text, flush=True)
+
+    def part(self, name: str, what: str) -> None:
+        self.line(f"  {name:<22} {what:<9} {self.seconds():5.1f} s")
+
+    def waiting(self, names: Iterable[str]) -> None:
+        """Redraw the line of what is still waited for; nothing where lines cannot be redrawn."""
+        if self.is_terminal:
+            text = f"  {self.seconds():5.1f} s  waiting for {', '.join(names)}"
+            print(f"\r\033[K{text[:100]}", end="", flush=True)
+            self._drawn = True
+
+    def _wipe(self) -> None:
+        if self._drawn:
+            print("\r\033[K", end="")
+            self._drawn = False
