@@ -26,7 +26,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     id = models.TextField("subject", primary_key=True)
     username = models.TextField(db_index=True)
-    email = models.TextField(blank=True, default="")
+    email = models.TextField(blank=True, default="", db_index=True)
     is_staff = models.BooleanField("may enter the admin", default=False)
     is_active = models.BooleanField("active", default=True)
     first_seen_at = models.DateTimeField(default=timezone.now, editable=False)

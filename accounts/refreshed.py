@@ -66,12 +66,13 @@ class Refreshed(Generic[T]):
 
     def _load(self) -> None:
         self._next_try = float("inf")
-        pause = self._retry_after
+        value, pause = None, self._retry_after
         try:
-            value = self._source()
+            value, pause = self._source(), self._pause
         except self._errors as error:
             logger.warning("refresh failed", extra={"source": self._source.__qualname__, "error": repr(error)})
-        else:
-            self._value, self._loaded_at, pause = value, time.monotonic(), self._pause
         finally:
-            self._next_try = time.monotonic() + pause
+            if self._thread is threading.current_thread():  # not forgotten meanwhile
+                self._next_try = time.monotonic() + pause
+                if value is not None:
+                    self._value, self._loaded_at = value, time.monotonic()

@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
                 ),
                 ("id", models.TextField(primary_key=True, serialize=False, verbose_name="subject")),
                 ("username", models.TextField(db_index=True)),
-                ("email", models.TextField(blank=True, default="")),
+                ("email", models.TextField(blank=True, db_index=True, default="")),
                 ("is_staff", models.BooleanField(default=False, verbose_name="may enter the admin")),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
                 ("first_seen_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
@@ -59,7 +59,10 @@ class Migration(migrations.Migration):
                     "groups",
                     models.ManyToManyField(
                         blank=True,
-                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        help_text=(
+                            "The groups this user belongs to. "
+                            "A user will get all permissions granted to each of their groups."
+                        ),
                         related_name="user_set",
                         related_query_name="user",
                         to="auth.group",
