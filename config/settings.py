@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
 from config.api import openapi
 from config.observability.logs import logging_config
+
+django_stubs_ext.monkeypatch()  # `ModelAdmin[Task]` and the like, at run time
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -150,6 +153,10 @@ OIDC_AUDIENCE = env.text("OIDC_AUDIENCE", "taskmill-api")
 OIDC_ALLOWED_CLIENTS = env.words(
     "OIDC_ALLOWED_CLIENTS", "taskmill-web,taskmill-mobile,taskmill-service,taskmill-admin,taskmill-cli"
 )
+# Strict: access tokens have the header type at+jwt (RFC 9068). 0 also takes JWT, for realms that do not set it.
+OIDC_STRICT_TOKEN_TYPE = env.boolean("OIDC_STRICT_TOKEN_TYPE", default=True)
+# Tokens that live longer are refused, and denials are kept a little longer than this.
+OIDC_MAX_TOKEN_LIFETIME = int(env.duration("OIDC_MAX_TOKEN_LIFETIME", 3600.0))
 OIDC_ADMIN_CLIENT_ID = env.text("OIDC_ADMIN_CLIENT_ID", "taskmill-directory")
 OIDC_ADMIN_CLIENT_SECRET = env.secret("OIDC_ADMIN_CLIENT_SECRET")
 _OIDC = f"{OIDC_ISSUER}/protocol/openid-connect"

@@ -1,0 +1,5 @@
+"""Probes."""
+
+from typing import Any
+
+urlpatterns: list[Any] = []

@@ -1,0 +1,5 @@
+"""Filled by the app."""
+
+from typing import Any
+
+urlpatterns: list[Any] = []
