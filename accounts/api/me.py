@@ -1,14 +1,38 @@
 """GET /v1/me: who the caller is and what he may do."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.schema import operation
 from config.api.views import ApiViewSet
 
 
+class LimitOut(serializers.Serializer[Any]):
+    quota = serializers.IntegerField(help_text="Calls in any window.")
+    window = serializers.IntegerField(help_text="Seconds.")
+
+
+class MeOut(serializers.Serializer[Any]):
+    id = serializers.CharField(help_text="The `sub` of the token: what `owner` and `assignee` of a task hold.")
+    username = serializers.CharField()
+    email = serializers.CharField(allow_blank=True)
+    roles = serializers.ListField(child=serializers.CharField())
+    permissions = serializers.ListField(child=serializers.CharField())
+    limits = serializers.DictField(child=LimitOut(), help_text="By policy.")
+
+
+@extend_schema_view(
+    retrieve=extend_schema(
+        summary="Who am I?",
+        description="The caller as this API sees him. Open to every principal, one without any role included.",
+        **operation(MeOut),
+    )
+)
 class MeView(ApiViewSet):
     """Open to every principal: one without any role learns here that he has none."""
 

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.api import parameters
@@ -35,6 +37,7 @@ class Choice(serializers.ChoiceField):
         return data
 
 
+@extend_schema_field(OpenApiTypes.DATETIME)
 class Time(serializers.Field[datetime, str, str, Any]):
     """RFC 3339 with an offset, kept in UTC with whole milliseconds."""
 

@@ -46,6 +46,9 @@ class Schema(AutoSchema):
     def get_tags(self) -> list[str]:
         return [self.path.removeprefix("/v1/").split("/")[0]]
 
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        return [{"keycloak": []}]
+
 
 class ProblemDocument(serializers.Serializer[Any]):
     """RFC 9457. The answer to everything that did not succeed."""

@@ -118,10 +118,17 @@ def _months(first: Month, last: Month) -> Iterator[Month]:
 
 def _after_migrate(sender: Any, using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
     """`migrate` makes the months too, so that a fresh database can be written to at once."""
-    tables = connections[using].introspection.table_names()
-    if sender.label == "config" and all(parent in tables for parent in PARENTS):
-        ensure(connections[using])
+    connection = connections[using]
+    if all(_exists(connection, parent) for parent in PARENTS):
+        ensure(connection)
+
+
+def _exists(connection: BaseDatabaseWrapper, table: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
+        return bool(cursor.fetchone()[0])
 
 
 def connect() -> None:
-    post_migrate.connect(_after_migrate, sender=apps.get_app_config("config"), dispatch_uid="partitions")
+    # Django sends the signal for apps with models only, and after all migrations have run.
+    post_migrate.connect(_after_migrate, sender=apps.get_app_config("events"), dispatch_uid="partitions")
