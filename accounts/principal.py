@@ -1,6 +1,9 @@
 """Who is calling: everything that later code may know about a caller, made from one verified token."""
 
 from dataclasses import dataclass
+from typing import cast
+
+from rest_framework.request import Request
 
 from accounts import roles
 from accounts.tokens import Claims
@@ -22,6 +25,11 @@ class Principal:
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions
+
+
+def principal(request: Request) -> Principal:
+    """Of an authenticated call."""
+    return cast(Principal, request.user)
 
 
 def of(claims: Claims, matrix: roles.Matrix) -> Principal:

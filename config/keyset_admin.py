@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
+from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 
 BEFORE = "before"
@@ -23,7 +24,7 @@ class KeysetChangeList(ChangeList):
         lookups.pop(BEFORE, None)
         return lookups
 
-    def get_ordering(self, request: HttpRequest, queryset: Any) -> list[str]:
+    def get_ordering(self, request: HttpRequest, queryset: Any) -> list[str | Combinable]:
         return ["-pk"]
 
     def get_results(self, request: HttpRequest) -> None:

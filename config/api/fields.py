@@ -71,13 +71,13 @@ class Body(serializers.Serializer[Any]):
     Kept as one instance a process and used through `run_validation`: making one copies every field.
     """
 
-    default_error_messages = {"invalid": "Expected a JSON object.", "unknown": "There is no such field."}
+    default_error_messages = {"invalid": "Expected a JSON object."}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, dict):
             self.fail("invalid")
         unknown = {
-            name: [serializers.ErrorDetail(self.error_messages["unknown"], code="unknown")]
+            name: [serializers.ErrorDetail("There is no such field.", code="unknown")]
             for name in data
             if name not in self.fields or self.fields[name].read_only
         }

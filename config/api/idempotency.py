@@ -20,6 +20,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from config.api import problems
+from config.api.caller import caller
 from config.api.models import IdempotencyKey
 from config.api.problems import Problem
 from config.api.views import wrote
@@ -125,7 +126,7 @@ class _Key:
     def of(cls, request: Request) -> "_Key | None":
         raw = request.headers.get("Idempotency-Key")
         if raw is None:
-            if request.user.client in settings.STRICT_CLIENTS:
+            if caller(request).client in settings.STRICT_CLIENTS:
                 raise Problem("bad-request", "This client must send an Idempotency-Key with every write.")
             return None
         match = _KEY.fullmatch(raw)
@@ -138,7 +139,7 @@ class _Key:
         route = f"{request.method} {resolved.route}" if resolved else str(request.method)
         parts = [{k: str(v) for k, v in (resolved.kwargs if resolved else {}).items()}, request.data]
         fingerprint = hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()
-        return cls(request.user.id, route, match[1] or match[2], fingerprint)
+        return cls(caller(request).id, route, match[1] or match[2], fingerprint)
 
     def claim(self) -> IdempotencyKey | None:
         """The stored answer of this call, or None after taking the key. 409 while it runs, 422 on another body.

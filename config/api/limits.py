@@ -14,5 +14,5 @@ def admit(request: HttpRequest, usage: gate.Usage) -> None:
             "rate-limited",
             f"At most {usage.rate.limit} calls in {usage.rate.window} s (policy {usage.policy}).",
             headers={"Retry-After": str(max(1, usage.reset))},
-            **{"violated-policies": [usage.policy]},
+            members={"violated-policies": [usage.policy]},
         )

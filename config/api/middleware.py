@@ -1,6 +1,7 @@
 """What stands before the views: bodies that are not read, answers for pages and for machines."""
 
 from collections.abc import Callable
+from typing import cast
 
 from django.conf import settings
 from django.core.handlers.exception import convert_exception_to_response
@@ -34,7 +35,7 @@ class GuardMiddleware:
         if not (length.isascii() and length.isdigit()):
             return Problem("bad-request", "Content-Length is not a number.")
         if int(length) > settings.MAX_BODY_BYTES:
-            return Problem("too-large", limit=settings.MAX_BODY_BYTES)
+            return Problem("too-large", members={"limit": settings.MAX_BODY_BYTES})
         if meta.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
             return Problem("unsupported-media-type", "Send the body without a Content-Encoding.")
         return None
@@ -51,7 +52,7 @@ class PagesMiddleware:
             middleware = import_string(path)(self.pages)
             if hasattr(middleware, "process_view"):
                 self._view_hooks.insert(0, middleware.process_view)
-            self.pages = convert_exception_to_response(middleware)
+            self.pages = cast(Handler, convert_exception_to_response(middleware))
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return self.pages(request) if _is_page(request) else self.get_response(request)

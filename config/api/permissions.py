@@ -1,6 +1,7 @@
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from config.api.caller import caller
 from config.api.problems import Problem
 
 
@@ -18,7 +19,7 @@ class RequiredPermission(BasePermission):
         if action not in required:
             raise Problem("forbidden", "Nobody may call this.")
         permission = required[action]
-        if permission is None or request.user.may(permission):
+        if permission is None or caller(request).may(permission):
             return True
         raise insufficient_scope(permission)
 
@@ -28,6 +29,6 @@ def insufficient_scope(permission: str, detail: str = "") -> Problem:
     return Problem(
         "forbidden",
         detail or f"This call needs the permission {permission}; none of your roles holds it.",
-        required_permission=permission,
+        members={"required_permission": permission},
         headers={"WWW-Authenticate": f'Bearer realm="taskmill", error="insufficient_scope", scope="{permission}"'},
     )

@@ -57,7 +57,7 @@ class IfMatch:
             raise Problem(
                 "precondition-failed",
                 f"The current version is {version}.",
-                version=version,
+                members={"version": version},
                 headers={"ETag": etag(version)},
             )
 

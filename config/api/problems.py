@@ -111,12 +111,12 @@ class Problem(exceptions.APIException):
         *,
         errors: Sequence[Mapping[str, str]] = (),
         headers: Mapping[str, str] | None = None,
-        **members: Any,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         kind = CATALOGUE[slug]
         super().__init__(detail or kind.explanation)
         self.slug, self.kind, self.status_code = slug, kind, kind.status
-        self.errors, self.headers, self.members = list(errors), dict(headers or {}), members
+        self.errors, self.headers, self.members = list(errors), dict(headers or {}), dict(members or {})
 
 
 def unavailable(detail: str, retry_after: int = 1) -> Problem:

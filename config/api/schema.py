@@ -15,11 +15,10 @@ from config.api.problems import CATALOGUE, MEDIA_TYPE
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
 
-_HEADER = OpenApiParameter.HEADER
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": 257},
-    _HEADER,
+    OpenApiParameter.HEADER,
     description=(
         "Makes the call safe to repeat for 24 h: the same key with the same body gets the first answer again, "
         "with `Idempotency-Replayed: true`; with another body 422; while the first call runs 409. Printable "
@@ -29,13 +28,13 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 IF_MATCH = OpenApiParameter(
     "If-Match",
     str,
-    _HEADER,
+    OpenApiParameter.HEADER,
     description='The version you have seen, such as `"3"`: 412 when it has changed since. `*`: it exists.',
 )
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",
     str,
-    _HEADER,
+    OpenApiParameter.HEADER,
     description='The version you have, such as `"3"`: 304 when it still stands.',
 )
 
@@ -59,7 +58,7 @@ class ProblemDocument(serializers.Serializer[Any]):
     detail = serializers.CharField()
     instance = serializers.CharField()
     request_id = serializers.CharField(help_text="Names this call in the logs.")
-    errors = serializers.ListField(
+    errors = serializers.ListField(  # type: ignore[assignment]  # a member's name, not the property
         child=serializers.DictField(child=serializers.CharField()),
         required=False,
         help_text='Each wrong part: {"pointer": "#/due_at", "code", "detail"} or {"parameter", …}.',

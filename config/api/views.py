@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from config.api import parameters, problems
+from config.api.caller import caller
 from config.api.problems import Problem
 from config.api.renderers import JSONRenderer
 from config.cache import gate
@@ -69,7 +70,7 @@ def _demanded_state(request: HttpRequest) -> int | None:
 
 def wrote(request: Request, response: HttpResponseBase, xid: int) -> None:
     """Called after a commit: the caller's next reads see it, wherever they go."""
-    gate.remember_write(request.user.id, xid)
+    gate.remember_write(caller(request).id, xid)
     response.headers["Consistency-Token"] = consistency.encode(xid)
 
 

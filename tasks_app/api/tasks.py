@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpResponse, QueryDict
 from rest_framework.request import Request
 
-from accounts.principal import Principal
+from accounts.principal import Principal, principal
 from config.api import pagination, parameters, preconditions
 from config.api.idempotency import Answer, perform
 from config.api.limits import admit
@@ -38,22 +38,22 @@ class TaskViewSet(ApiViewSet):
     repeatable: ClassVar = filters.REPEATABLE
 
     def list(self, request: Request) -> HttpResponse:
-        query, principal = request.query_params, request.user
+        query = request.query_params
         fields = _fields(query)
-        return page(request, "tasks", filters.tasks(query, principal), filters.sort_of(query), fields)
+        return page(request, "tasks", filters.tasks(query, principal(request)), filters.sort_of(query), fields)
 
     def create(self, request: Request) -> HttpResponse:
         fields = serializers.CREATE.run_validation(request.data)
 
         def write(locked: bool) -> Answer:
-            written = service.create(principal=request.user, fields=fields)
+            written = service.create(principal=principal(request), fields=fields)
             location = {"Location": f"/v1/tasks/{written.id}"}
             return _answer(written, 201, location)
 
-        return perform(request, write, authorize=_still_visible(request.user))
+        return perform(request, write, authorize=_still_visible(principal(request)))
 
     def retrieve(self, request: Request, id: UUID) -> HttpResponse:
-        found = Task.objects.visible_to(request.user).alive().filter(id=id)
+        found = Task.objects.visible_to(principal(request)).alive().filter(id=id)
         row = reading.read(found.values_list("version", as_json()).first)
         if row is None:
             raise Problem("not-found", "There is no such task, or you may not know of it.")
@@ -70,18 +70,18 @@ class TaskViewSet(ApiViewSet):
 
         def write(locked: bool) -> Answer:
             return _answer(
-                service.patch(principal=request.user, task=id, fields=fields, if_match=if_match, locked=locked),
+                service.patch(principal=principal(request), task=id, fields=fields, if_match=if_match, locked=locked),
                 200,
             )
 
-        return perform(request, write, authorize=_still_visible(request.user))
+        return perform(request, write, authorize=_still_visible(principal(request)))
 
     def destroy(self, request: Request, id: UUID) -> HttpResponse:
         admit(request._request, gate.count("task", str(id)))
         if_match = _if_match(request, id)
 
         def write(locked: bool) -> Answer:
-            written = service.delete(principal=request.user, task=id, if_match=if_match, locked=locked)
+            written = service.delete(principal=principal(request), task=id, if_match=if_match, locked=locked)
             return Answer(204, xid=written.xid, subject=written.id)
 
         return perform(request, write)
@@ -89,15 +89,15 @@ class TaskViewSet(ApiViewSet):
 
 def page(request: Request, name: str, found: Any, sort: filters.Sort, fields: Sequence[str] = FIELDS) -> HttpResponse:
     """One page of tasks in `sort`, as one query that PostgreSQL renders."""
-    query, principal = request.query_params, request.user
+    query, caller = request.query_params, principal(request)
     size = pagination.page_size(query)
     kind = pagination.kind(name, query)
     cursor = query.get("cursor")
-    position = None if cursor is None else pagination.decode(principal.id, kind, cursor)
+    position = None if cursor is None else pagination.decode(caller.id, kind, cursor)
     rows = reading.read(lambda: list(filters.page(found, sort, position, size, as_json(fields))))
     more = len(rows) > size
     last = rows[size - 1] if more else None
-    next_cursor = last and pagination.encode(principal.id, kind, [str(last[1]), last[2]])
+    next_cursor = last and pagination.encode(caller.id, kind, [str(last[1]), last[2]])
     return pagination.respond(request._request, [row[0] for row in rows[:size]], next_cursor)
 
 
@@ -106,11 +106,11 @@ def _answer(written: service.Written, status: int, headers: dict[str, str] | Non
     return Answer(status, written.body, {**etag, **(headers or {})}, xid=written.xid, subject=written.id)
 
 
-def _still_visible(principal: Principal) -> Any:
+def _still_visible(caller: Principal) -> Any:
     """A replay must not show a task that the caller may no longer see; its trash he may."""
 
     def authorize(task: UUID) -> None:
-        if not Task.objects.using("default").visible_to(principal).filter(id=task).exists():
+        if not Task.objects.using("default").visible_to(caller).filter(id=task).exists():
             raise Problem("not-found", "There is no such task, or you may not know of it.")
 
     return authorize
@@ -118,8 +118,8 @@ def _still_visible(principal: Principal) -> Any:
 
 def _if_match(request: Request, task: UUID) -> IfMatch:
     if_match = IfMatch.of(request._request)
-    if not if_match.given and request.user.client in settings.STRICT_CLIENTS:
-        service.access(request.user, task)  # 404 comes before 428
+    if not if_match.given and principal(request).client in settings.STRICT_CLIENTS:
+        service.access(principal(request), task)  # 404 comes before 428
         raise Problem("precondition-required")
     return if_match
 

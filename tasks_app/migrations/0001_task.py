@@ -1,5 +1,7 @@
 """The task table, partitioned from the first day: a later change would have to copy every row."""
 
+from typing import Any
+
 import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.conf import settings
@@ -41,7 +43,7 @@ CREATE INDEX task_search ON task USING gin (to_tsvector('simple', title || ' ' |
 """
 
 
-def person(column, **more):
+def person(column: str, **more: Any) -> Any:
     return models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=django.db.models.deletion.DO_NOTHING,

@@ -73,8 +73,8 @@ def tasks(query: QueryDict, principal: Principal) -> TaskQuerySet:
     updated_after = _time(query, "updated_after")
     if updated_after is not None:
         found = found.filter(updated_at__gte=updated_after)
-    words = _search(query)
-    return found if words is None else found.matching(words)
+    search = _search(query)
+    return found if search is None else found.matching(search)
 
 
 def _whose(query: QueryDict, principal: Principal) -> TaskQuerySet:
