@@ -54,7 +54,7 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]
         return response
 
     def login_failure(self) -> HttpResponseBase:
-        if "code" not in self.request.GET or "oidc_states" not in self.request.session:
+        if not {"code", "state"} <= self.request.GET.keys() or "oidc_states" not in self.request.session:
             detail = "The login was cancelled, or it was started in another browser. Start again."
             return refusal(self.request, 400, "This login did not work", detail)
         detail = "You are logged in, but your account has no role that may use the admin. Ask an admin for it."

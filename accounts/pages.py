@@ -13,6 +13,6 @@ def refusal(
 ) -> HttpResponse:
     values = {"title": title, "detail": detail, "request_id": context.request_id.get()}
     response = render(request, "accounts/refusal.html", values, status=status)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers.update(headers or {})
+    for name, value in {"Cache-Control": "no-store", **(headers or {})}.items():
+        response.headers[name] = value
     return response

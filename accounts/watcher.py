@@ -54,9 +54,10 @@ class Watcher:
             *self._new("admin-events", since, keycloak_events.of_admin, {"direction": "asc"}),
             *self._new("events", since, keycloak_events.of_user, {"type": keycloak_events.USER_EVENT_TYPES}),
         ]
-        endings = [ending for _, _, ending in events if ending is not None]
-        for ending in sorted(endings, key=lambda ending: ending.at):
+        endings = [ending for _, _, ending in events if ending is not None and self._applies(ending)]
+        for ending in endings:
             self._write(ending)
+            ENDINGS.labels(ending.ends.value).inc()
         self._remember(events)
         LAST_POLL.set_to_current_time()
         return len(endings)
@@ -96,19 +97,20 @@ class Watcher:
         oldest = self._newest - _OVERLAP
         self._known = {event_id: at for event_id, at in self._known.items() if at >= oldest}
 
+    def _applies(self, ending: Ending) -> bool:
+        if ending.ends is Ends.IF_DISABLED:
+            return not self._enabled(ending.subject)
+        # An admin who ends a session is told by its id alone; Keycloak's back-channel call has the subject.
+        return ending.ends is not Ends.SESSION or bool(ending.subject)
+
     def _write(self, ending: Ending) -> None:
         match ending.ends:
-            case Ends.SESSION if ending.subject:
-                denials.deny_session(ending.subject, ending.session)
             case Ends.SESSION:
-                return  # an admin ended it: Keycloak sends the back-channel call, with the subject
+                denials.deny_session(ending.subject, ending.session)
             case Ends.EVERYBODY:
                 denials.deny_everybody(ending.at)
-            case Ends.IF_DISABLED if self._enabled(ending.subject):
-                return
             case _:
                 denials.deny_subject(ending.subject, ending.at)
-        ENDINGS.labels(ending.ends.value).inc()
 
     def _enabled(self, subject: str) -> bool:
         try:

@@ -1,12 +1,14 @@
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from accounts import access, keys, sightings, verified
 from config.cache import redis
 from config.cache.redis import Unavailable
+from tests.accounts.issuers import Live, development, of_the_stack
 from tests.accounts.keycloak import Jwks, Key, Mint, rsa_key
 
 
@@ -64,3 +66,18 @@ def redis_down(monkeypatch: pytest.MonkeyPatch) -> None:
     """The breaker is open, as after a time-out; it stays open for the test."""
     closed = threading.Event()
     monkeypatch.setattr(redis, "_closed", closed)
+
+
+@pytest.fixture(scope="session")
+def development_issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with development(tmp_path_factory.mktemp("issuer"), "http://127.0.0.1:8080") as issuer:
+        yield issuer
+
+
+@pytest.fixture(params=["development", pytest.param("keycloak", marks=pytest.mark.stack)])
+def live(request: pytest.FixtureRequest, settings: Any) -> Live:
+    """Each test with this runs against the development issuer, and against the real Keycloak."""
+    real = request.param == "keycloak"
+    found: Live = of_the_stack() if real else request.getfixturevalue("development_issuer")
+    found.configure(settings)
+    return found
