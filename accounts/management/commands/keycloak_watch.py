@@ -12,8 +12,8 @@ from django.db import DatabaseError, connections
 
 from accounts import denials
 from accounts.keycloak_admin import KeycloakAdmin, KeycloakRefused, KeycloakUnavailable
-from accounts.leadership import Leadership
 from accounts.watcher import EVERY, Watcher
+from config.data.leadership import Leadership
 
 logger = logging.getLogger(__name__)
 
