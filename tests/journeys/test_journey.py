@@ -1,0 +1,59 @@
+"""From a login to a mail, a number, a file, and out again: on the real servers, and on `make run`'s."""
+
+import uuid
+
+import pytest
+
+from tests.journeys import steps
+from tests.journeys.system import System
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("stack", marks=pytest.mark.stack),
+        pytest.param("embedded", marks=pytest.mark.embedded),
+    ]
+)
+def system(request: pytest.FixtureRequest) -> System:
+    return System(request.getfixturevalue(request.param))
+
+
+def test_a_task_is_completed_mailed_counted_exported_and_nobody_elses_business(system: System) -> None:
+    alice, _ = system.logged_in("alice")
+    bob = system.caller("bob")
+    title, request_id = f"Journey {uuid.uuid4()}", f"journey-{uuid.uuid4().hex}"
+    before = steps.completed_today(alice)
+
+    task = steps.complete_a_task(alice, title, request_id)
+
+    steps.the_mail_has_arrived(system, title, "alice@example.com")
+    steps.the_rollup_shows_it(alice, before)
+    export = steps.finished_export(alice, label="journey")
+    rows = steps.rows_of(steps.downloaded(alice, export))
+    assert title in [steps.plain(row["title"]) for row in rows]
+    steps.nobody_else_gets(bob, f"/v1/tasks/{task['id']}", export, f"{export}/file")
+    steps.the_request_is_in_the_logs(system, request_id)
+
+
+def test_a_logout_ends_a_token_within_five_seconds(system: System) -> None:
+    alice, _ = system.logged_in("alice")
+    assert not steps.is_refused(alice)
+
+    system.log_out_everywhere(alice.get("/v1/me").json()["id"])
+
+    steps.access_ends(alice, "alice was logged out in Keycloak")
+    again, _ = system.logged_in("alice")
+    assert not steps.is_refused(again)
+
+
+def test_disabling_a_user_ends_a_token_within_five_seconds(system: System) -> None:
+    bob, _ = system.logged_in("bob")
+    user_id = bob.get("/v1/me").json()["id"]
+
+    system.set_enabled(user_id, False)
+    try:
+        steps.access_ends(bob, "bob was disabled in Keycloak")
+    finally:
+        system.set_enabled(user_id, True)
+
+    steps.eventually(lambda: not steps.is_refused(system.caller("bob")), 10, "bob may come in again")
