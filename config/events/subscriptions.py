@@ -1,0 +1,38 @@
+"""Which app hears which events. An app calls `subscribe` in its AppConfig.ready(); the relay reads the list.
+
+A subscriber has a Celery task of its own name, so that a retry goes to that subscriber only and never fans out.
+"""
+
+from dataclasses import dataclass
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config.events import topology
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """`name` is the first word of the routing key `<name>.<type>`, which binds `queue`; `task` gets the event."""
+
+    name: str
+    queue: str
+    task: str
+    types: frozenset[str]
+
+
+_subscriptions: dict[str, Subscription] = {}
+
+
+def subscribe(subscription: Subscription) -> None:
+    if subscription.queue not in topology.QUEUES:
+        known = ", ".join(topology.QUEUES)
+        raise ImproperlyConfigured(f"{subscription.name} subscribes by queue {subscription.queue}: use one of {known}.")
+    _subscriptions[subscription.name] = subscription
+
+
+def every() -> list[Subscription]:
+    return list(_subscriptions.values())
+
+
+def of(event_type: str) -> list[Subscription]:
+    return [subscription for subscription in every() if event_type in subscription.types]

@@ -1,0 +1,87 @@
+"""What Celery's worker does differently here, so that no message is ever dropped.
+
+- A body that cannot be decoded is rejected like any other poison; Celery acknowledges it, which loses it.
+- After an outage of the broker a worker is back within seconds; Celery's pauses grow to half a minute.
+- The reason for which a message died is noted as a DeadLetter row; on redis:// that row keeps the message too.
+"""
+
+import logging
+from typing import Any
+
+from celery import bootsteps
+from celery.contrib.django.task import DjangoTask
+from celery.worker import consumer, request
+from django.db import DatabaseError
+from kombu.utils.functional import retry_over_time
+
+from config.events import deadletters, topology
+
+logger = logging.getLogger("events.worker")
+RECONNECT_AT_MOST = 2.0  # seconds between two tries
+
+
+class Topology(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no types
+    """Declares exchanges, queues and bindings at each connect, before anything is consumed or rejected."""
+
+    requires = ("celery.worker.consumer.connection:Connection",)
+
+    def start(self, parent: Any) -> None:
+        with parent.connection.channel() as channel:
+            topology.declare(channel)
+
+
+class Consumer(consumer.Consumer):  # type: ignore[misc] # celery has no types
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        self._reject(message, f"The body cannot be decoded: {exc}")
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        self._reject(message, "This is no Celery message: it names no task.")
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        self._reject(message, f"The message is malformed: {exc}")
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        self._reject(message, f"This worker knows no task {exc}: is it older than the sender?")
+
+    def _reject(self, message: Any, error: str) -> None:
+        logger.error("message rejected: %s", error, extra={"queue": message.delivery_info.get("routing_key")})
+        requeue = not _kept(message, error)
+        message.reject_log_error(logger, self.connection_errors, requeue=requeue)
+
+    def ensure_connected(self, conn: Any) -> Any:
+        def failed(error: Exception, _intervals: Any, _tries: int) -> float:
+            logger.error("worker cannot reach the broker at %s: %s", conn.as_uri(), error)
+            return RECONNECT_AT_MOST
+
+        errors = conn.recoverable_connection_errors
+        retry_over_time(conn.connect, errors, errback=failed, callback=consumer.maybe_shutdown)
+        self.first_connection_attempt = False
+        return conn
+
+
+class Request(request.Request):  # type: ignore[misc] # celery has no types
+    _error = "The worker rejected it."
+
+    def on_failure(self, exc_info: Any, *args: Any, **more: Any) -> Any:
+        self._error = repr(exc_info.exception)
+        return super().on_failure(exc_info, *args, **more)
+
+    def reject(self, requeue: bool = False) -> None:
+        if not requeue and not self.acknowledged:
+            logger.error("task dead-lettered: %s", self._error, extra={"task": self.name, "task_id": self.id})
+            requeue = not _kept(self.message, self._error)
+        super().reject(requeue=requeue)
+
+
+class Task(DjangoTask):  # type: ignore[misc] # celery has no types
+    Request = "config.events.worker:Request"
+
+
+def _kept(message: Any, error: str) -> bool:
+    """True when the message may be rejected for good: the broker keeps it, or the database does."""
+    try:
+        deadletters.bury(message, error)
+    except DatabaseError:
+        logger.exception("the reason of a dead letter could not be noted")
+        return topology.is_amqp()
+    return True
