@@ -22,7 +22,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     # Nobody logs in with a password here, and a login is no write to this row.
     password = None  # type: ignore[assignment]
-    last_login = None  # type: ignore[assignment]
+    last_login = None
 
     id = models.TextField("subject", primary_key=True)
     username = models.TextField(db_index=True)
@@ -32,7 +32,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     first_seen_at = models.DateTimeField(default=timezone.now, editable=False)
     last_seen_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
 
-    objects: BaseUserManager["User"] = BaseUserManager()
+    objects = BaseUserManager()
 
     USERNAME_FIELD = "id"
     EMAIL_FIELD = "email"

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
@@ -62,7 +63,7 @@ def note(principal: Principal) -> None:
 
 
 def write(principal: Principal) -> None:
-    values = {
+    values: dict[str, Any] = {
         "id": principal.id,
         "username": principal.username,
         "email": principal.email,

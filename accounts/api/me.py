@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.principal import principal
 from config.api.schema import operation
 from config.api.views import ApiViewSet
 
@@ -39,7 +40,7 @@ class MeView(ApiViewSet):
     required: ClassVar[dict[str, str | None]] = {"retrieve": None}
 
     def retrieve(self, request: Request) -> Response:
-        me = request.user
+        me = principal(request)
         return Response(
             {
                 "id": me.id,

@@ -35,9 +35,9 @@ class Key:
 
     def listed(self) -> dict[str, Any]:
         public = self.private.public_key()
-        kind = RSAAlgorithm if isinstance(self.private, rsa.RSAPrivateKey) else ECAlgorithm
+        jwk = RSAAlgorithm.to_jwk(public) if isinstance(public, rsa.RSAPublicKey) else ECAlgorithm.to_jwk(public)
         algorithm = "RSA-OAEP" if self.use == "enc" else self.algorithm
-        return {**json.loads(kind.to_jwk(public)), "kid": self.kid, "use": self.use, "alg": algorithm}
+        return {**json.loads(jwk), "kid": self.kid, "use": self.use, "alg": algorithm}
 
 
 def rsa_key(**more: Any) -> Key:
