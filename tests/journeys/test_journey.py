@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from tests.journeys import steps
-from tests.journeys.system import System
+from tests.journeys.system import System, eventually
 
 
 @pytest.fixture(
@@ -56,4 +56,4 @@ def test_disabling_a_user_ends_a_token_within_five_seconds(system: System) -> No
     finally:
         system.set_enabled(user_id, True)
 
-    steps.eventually(lambda: not steps.is_refused(system.caller("bob")), 10, "bob may come in again")
+    eventually(lambda: not steps.is_refused(system.caller("bob")), 10, "bob may come in again")
