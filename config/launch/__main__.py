@@ -47,7 +47,8 @@ def _stack_down(arguments: argparse.Namespace) -> None:
 
 
 def _install(arguments: argparse.Namespace) -> None:
-    importlib.import_module("config.launch.stack.install").install(Console())
+    layout = importlib.import_module("config.launch.stack.layout")
+    importlib.import_module("config.launch.stack.install").install(Console(), layout.cache_folder())
 
 
 def _status(arguments: argparse.Namespace) -> None:

@@ -34,6 +34,7 @@ class Application:
     workers: Mapping[str, str] = field(default_factory=lambda: QUEUES)  # name -> its queues, comma list
     follows_keycloak: bool = True
     seed_needs: tuple[str, ...] = ()  # what demo data needs further
+    job_needs: tuple[str, ...] = ()  # what workers, relay and beat need further
 
 
 def environment(defaults: Mapping[str, str], caller: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -104,7 +105,7 @@ def _process(app: Application, name: str, command: tuple[str, ...], bind: int | 
         env={**app.env, **own},
         log=app.folder / "log" / f"{name}.log",
         cwd=ROOT,
-        needs=("seed-demo",),
+        needs=("seed-demo",) if bind else ("seed-demo", *app.job_needs),
         port=bind,
         more_ports={"metrics_port": metrics},
         url=url,

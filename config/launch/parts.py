@@ -36,7 +36,7 @@ class Part:
     stop_seconds: float = 10
     ready: Callable[[], bool] | None = None  # asked several times a second: must answer within a second
     ready_seconds: float = 60
-    prepare: Callable[[], None] | None = None  # writes what the command reads, just before the start
+    prepare: Callable[[], object] | None = None  # writes what the command reads, just before the start
     once: bool = False
     skip: Callable[[], bool] | None = None  # for steps: there is nothing left to do
 

@@ -63,7 +63,10 @@ class System:
         waiting = list(names)
         deadlines: dict[str, float] = {}
         while (waiting or deadlines) and not self.stops:
-            for name in [name for name in waiting if self._can_start(name)]:
+            can_start = [name for name in waiting if self._can_start(name)]
+            if waiting and not (can_start or deadlines):
+                raise LaunchError(f"{waiting[0]} needs {self._unready(waiting[0])}, which does not run.")
+            for name in can_start:
                 waiting.remove(name)
                 part = self.parts[name]
                 if part.skip and part.skip():
@@ -89,6 +92,9 @@ class System:
     def _is_ready(self, name: str) -> bool:
         return name in self.done or (name in self.running and self.running[name].is_ready)
 
+    def _unready(self, name: str) -> str:
+        return ", ".join(needed for needed in self.parts[name].needs if not self._is_ready(needed))
+
     def _is_settled(self, name: str, deadline: float) -> bool:
         """Whether a started part is ready, or a step has ended well; raises when that cannot happen any more."""
         running = self.running[name]
@@ -113,15 +119,18 @@ class System:
 
     def _watch(self) -> None:
         """Stay until asked to stop. A part that ends is reported and not restarted: drills end parts on purpose."""
-        reported: set[int] = set()
         with Control(self.folder) as control:
             while not self.stops:
-                for name, running in self.running.items():
-                    code = running.exit_code()
-                    if code is not None and running.process.pid not in reported:
-                        reported.add(running.process.pid)
-                        self.console.line(f"  {name} ended with exit code {code} (its log: {running.part.log})")
+                self._report_ended()
                 control.serve(self, _TICK)
+
+    def _report_ended(self) -> None:
+        for name, running in self.running.items():
+            code = running.exit_code()
+            if code is not None and running.is_ready:
+                running.is_ready = False
+                self.console.line(f"  {name} ended with exit code {code} (its log: {running.part.log})")
+                self.save()
 
     def stop(self, names: Iterable[str] | None = None) -> None:
         """Stop these parts, or all: in reverse order of the needs, each as soon as nothing needs it any more."""
@@ -156,6 +165,10 @@ class System:
         self.console.part(name, "stopped")
         self.save()
 
+    def kill(self, name: str) -> None:
+        self.running[name].kill()
+        self._report_ended()
+
     def act(self, what: str, name: str) -> None:
         """Carry out what a drill asks for one part."""
         if name not in self.parts:
@@ -182,7 +195,7 @@ class System:
 
 _ACTIONS: Mapping[str, Callable[[System, str], None]] = {
     "stop": lambda system, name: system.stop([name]),
-    "kill": lambda system, name: system.running[name].kill(),
+    "kill": lambda system, name: system.kill(name),
     "freeze": lambda system, name: system.running[name].signal_all(signal.SIGSTOP),
     "thaw": lambda system, name: system.running[name].signal_all(signal.SIGCONT),
 }

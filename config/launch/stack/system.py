@@ -1,0 +1,132 @@
+"""The whole stack: real servers, two instances of the API behind nginx, a worker per queue, relay and beat."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from config.launch import secrets, state
+from config.launch.application import ROOT, Application, environment, processes
+from config.launch.console import Console
+from config.launch.parts import Part
+from config.launch.stack import edge, install, keycloak, postgres, rabbitmq, stores
+from config.launch.stack.layout import HOST, Layout, cache_folder, data_folder, ports
+from config.launch.system import System
+
+_SECRETS = ("SECRET_KEY", "POSTGRES_PASSWORD", "TASKMILL_DB_PASSWORD", "REPLICATION_PASSWORD", "REDIS_PASSWORD")
+# What the caller may choose, and its name in the realm's file.
+_GIVEN = {
+    "OIDC_CLIENT_SECRET": "TASKMILL_ADMIN_SECRET",
+    "OIDC_ADMIN_CLIENT_SECRET": "TASKMILL_DIRECTORY_SECRET",
+    "TASKMILL_SERVICE_SECRET": "TASKMILL_SERVICE_SECRET",
+    "TASKMILL_DEMO_PASSWORD": "TASKMILL_DEMO_PASSWORD",
+}
+
+
+class Stack(System):
+    def announce(self) -> None:
+        api, inbox = self.about["api"], self.parts["mail"].facts["inbox"]
+        self.console.line(f"The stack is ready after {self.console.seconds():.0f} s.")
+        for name, url in (
+            ("API", f"{api['url']}/v1/docs"),
+            ("admin", f"{api['url']}/admin/   (ada, password in {self.folder.name}/secrets.json)"),
+            ("Keycloak", self.parts["keycloak"].url),
+            ("mail", inbox),
+            ("metrics", self.parts["prometheus"].url),
+            ("RabbitMQ", self.parts["rabbitmq"].facts["management"]),
+            ("logs", self.folder / "log"),
+        ):
+            self.console.line(f"  {name:<9} {url}")
+        self.console.line("Try it:")
+        self.console.line(f'  curl -H "Authorization: Bearer $(make -s token USER=alice)" {api["url"]}/v1/tasks')
+
+
+def build(console: Console) -> System:
+    """Install what is missing, write every configuration, and put all parts in the order of their start."""
+    folder = ROOT / ".stack"
+    (folder / "log").mkdir(exist_ok=True)
+    bare = Layout(folder=folder, data=data_folder(folder), cache=cache_folder(), port=ports())
+    install.install(console, bare.cache)
+    given = {realm: os.environ[name] for name, realm in _GIVEN.items() if os.environ.get(name)}
+    given.setdefault("TASKMILL_DEMO_PASSWORD", "demo")
+    known = keycloak.ensure_database(bare, keycloak.realm(bare, given), console)
+    secret = secrets.keep(folder / "secrets.json", (*_SECRETS, "RABBITMQ_PASSWORD"), known)
+    layout = Layout(folder=folder, data=bare.data, cache=bare.cache, port=bare.port, secret=secret)
+    return _assemble(layout, console)
+
+
+def _assemble(layout: Layout, console: Console) -> System:
+    # Slow starters first: they have the longest to wait.
+    servers = [
+        keycloak.part(layout),
+        *rabbitmq.parts(layout),
+        *postgres.parts(layout),
+        stores.pgbouncer(layout),
+        stores.redis(layout),
+        edge.mail(layout),
+    ]
+    app = _application(layout, servers)
+    ours = processes(app)
+    instances = [part for part in ours if part.name.startswith("api-")]
+    front = [edge.nginx(layout, instances), edge.prometheus(layout, [*ours, *servers])]
+    env_file = layout.folder / "env"
+    shown = "".join(f"{name}={app.env[name]}\n" for name in _defaults(layout, servers) if name in app.env)
+    state.write_private(env_file, shown)
+    return Stack(
+        layout.folder,
+        [*servers, *ours, *front],
+        _about(layout, env_file),
+        "choose others with STACK_PORT (nginx) or STACK_BASE_PORT (all others)",
+        console,
+    )
+
+
+def _about(layout: Layout, env_file: Path) -> dict[str, object]:
+    return {
+        "api": {"url": layout.site_url},
+        "env": str(env_file),
+        "oidc": {
+            "issuer": f"http://{HOST}:{layout.port['keycloak']}/realms/taskmill",
+            "admin_user": "admin",
+            "admin_password": layout.secret["KC_BOOTSTRAP_ADMIN_PASSWORD"],
+            "service_secret": layout.secret["TASKMILL_SERVICE_SECRET"],
+            "demo_password": layout.secret["TASKMILL_DEMO_PASSWORD"],
+        },
+        "mail": {"inbox": f"http://{HOST}:{layout.port['mail-inbox']}"},
+    }
+
+
+def _application(layout: Layout, servers: Sequence[Part]) -> Application:
+    return Application(
+        folder=layout.folder,
+        env=environment(_defaults(layout, servers)),
+        needs=("pgbouncer", "redis"),
+        api_ports=(layout.port["api-1"], layout.port["api-2"]),
+        metrics_port=layout.port["metrics"],
+        seed_needs=("postgres-replica",),
+        job_needs=("rabbitmq",),
+    )
+
+
+def _defaults(layout: Layout, servers: Sequence[Part]) -> dict[str, str]:
+    """The environment of Taskmill's processes; a variable that the caller has set wins over each of these."""
+    by_name = {part.name: part for part in servers}
+    url = {name: str(part.url) for name, part in by_name.items()}
+    return {
+        "DEVELOPMENT": "1",
+        "SITE_URL": layout.site_url,
+        "ALLOWED_HOSTS": f"{HOST},localhost",
+        "TRUSTED_PROXIES": f"{HOST}/32",
+        "SECRET_KEY": layout.secret["SECRET_KEY"],
+        "DATABASE_URL": url["pgbouncer"],
+        "DATABASE_DIRECT_URL": url["postgres-primary"],
+        "DATABASE_REPLICA_URLS": by_name["pgbouncer"].facts["replica_url"],
+        "CACHE_URL": url["redis"],
+        "BROKER_URL": url["rabbitmq"],
+        "OIDC_ISSUER": by_name["keycloak"].facts["issuer"],
+        "OIDC_CLIENT_SECRET": layout.secret["TASKMILL_ADMIN_SECRET"],
+        "OIDC_ADMIN_CLIENT_SECRET": layout.secret["TASKMILL_DIRECTORY_SECRET"],
+        "EMAIL_URL": url["mail"],
+        "EXPORT_DIR": str(layout.folder / "exports"),
+        "STATIC_ROOT": str(layout.folder / "static"),
+        "API_WORKERS": "1",  # two instances share the machine
+    }
