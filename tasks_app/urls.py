@@ -2,7 +2,9 @@
 
 from django.urls import path
 
+from tasks_app.api.history import HistoryViewSet
 from tasks_app.api.tasks import TaskViewSet
+from tasks_app.api.trash import TrashViewSet
 
 urlpatterns = [
     path("tasks", TaskViewSet.as_view({"get": "list", "post": "create"}), name="tasks"),
@@ -11,4 +13,8 @@ urlpatterns = [
         TaskViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
         name="task",
     ),
+    path("tasks/<id:id>/history", HistoryViewSet.as_view({"get": "list"}), name="history"),
+    path("tasks/<id:id>/restore", TrashViewSet.as_view({"post": "restore"}), name="restore"),
+    path("trash", TrashViewSet.as_view({"get": "list"}), name="trash"),
+    path("trash/<id:id>", TrashViewSet.as_view({"delete": "destroy"}), name="trashed-task"),
 ]

@@ -54,6 +54,11 @@ class Answer:
         return response
 
 
+def forget_answers(subject: UUID) -> None:
+    """Takes the stored answers about an object away, when it is purged; their keys then answer 410."""
+    IdempotencyKey.objects.filter(subject=subject).update(gone=True, body=b"", headers={})
+
+
 Write = Callable[[bool], Answer]
 
 

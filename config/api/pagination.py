@@ -47,6 +47,12 @@ def decode(principal: str, kind: str, cursor: str) -> list[Any]:
     return position
 
 
+def position(principal: str, kind: str, query: QueryDict) -> list[Any] | None:
+    """Where the page begins: the position in the query's cursor, None for the first page."""
+    cursor = query.get("cursor")
+    return None if cursor is None else decode(principal, kind, cursor)
+
+
 def _invalid() -> Problem:
     detail = "is not a cursor of this list, filter and sort for you: start again without it."
     return Problem(

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
 from config.data import ids
+from config.events.models import Event
 from config.observability import context
 
 _COLUMNS = "id, type, subject, owner, actor, version, changes, data, request_id, traceparent, at"
@@ -69,3 +70,8 @@ def _row(event: NewEvent, identifier: UUID) -> tuple[Any, ...]:
 
 def _json(value: dict[str, Any] | None) -> Jsonb | None:
     return None if value is None else Jsonb(value, dumps=orjson.dumps)
+
+
+def erase_text(subject: UUID) -> None:
+    """Takes the text out of a purged object's events; that they happened stays."""
+    Event.objects.filter(subject=subject).update(changes=None, data=None)

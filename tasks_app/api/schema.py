@@ -5,7 +5,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 
 from config.api import pagination
 from config.api.schema import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, operation, page_of, parameter
-from tasks_app.api.serializers import TaskCreate, TaskOut, TaskPatch
+from tasks_app.api.serializers import EventOut, TaskCreate, TaskOut, TaskPatch
 from tasks_app.models import Priority, Status
 from tasks_app.services import filters
 
@@ -16,6 +16,10 @@ _TIMES = {
     "created_before": "Created before this time.",
     "updated_after": "Last changed at this time or later.",
 }
+PAGE_PARAMETERS = [
+    parameter("page_size", f"1 to {pagination.MAX_SIZE}.", OpenApiTypes.INT, default=pagination.DEFAULT_SIZE),
+    parameter("cursor", "The `next_cursor` of the page before; goes on with any page_size."),
+]
 LIST_PARAMETERS = [
     parameter("status", f"A comma list of {', '.join(Status.values)}."),
     parameter("priority", f"A comma list of {', '.join(Priority.values)}."),
@@ -26,13 +30,7 @@ LIST_PARAMETERS = [
     parameter("q", f"Full text over title and description, at most {filters.MAX_SEARCH} characters."),
     parameter("sort", "The order; ties go by id.", enum=list(filters.CLIENT_SORTS), default="-created_at"),
     parameter("fields", "A comma list of the task's fields; only these are returned."),
-    parameter(
-        "page_size",
-        f"1 to {pagination.MAX_SIZE}.",
-        OpenApiTypes.INT,
-        default=pagination.DEFAULT_SIZE,
-    ),
-    parameter("cursor", "The `next_cursor` of the page before; goes on with any page_size."),
+    *PAGE_PARAMETERS,
 ]
 
 TASK_OPERATIONS = extend_schema_view(
@@ -71,5 +69,37 @@ TASK_OPERATIONS = extend_schema_view(
         request=None,
         parameters=[IDEMPOTENCY_KEY, IF_MATCH],
         **operation(None, status=204, errors=(400, 404, 409, 412, 422, 428)),
+    ),
+)
+
+HISTORY_OPERATIONS = extend_schema_view(
+    list=extend_schema(
+        summary="History of a task",
+        description="Its events, oldest first, with what each changed and who did it. Needs `tasks:read`.",
+        parameters=PAGE_PARAMETERS,
+        **operation(page_of(EventOut), errors=(400, 404)),
+    )
+)
+
+TRASH_OPERATIONS = extend_schema_view(
+    list=extend_schema(
+        summary="List the trash",
+        description="Your own deleted tasks, newest deletion first. They stay for 30 days. Needs `tasks:read`.",
+        parameters=PAGE_PARAMETERS,
+        **operation(page_of(TaskOut), errors=(400,)),
+    ),
+    restore=extend_schema(
+        summary="Restore a task",
+        description="Back from the trash; 409 when it is not there. Needs `tasks:write`.",
+        request=None,
+        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
+        **operation(TaskOut, errors=(400, 404, 409, 412, 422)),
+    ),
+    destroy=extend_schema(
+        summary="Purge a task",
+        description="Gone for good, its history and stored answers included. Needs `tasks:delete`.",
+        request=None,
+        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
+        **operation(None, status=204, errors=(400, 404, 409, 412, 422)),
     ),
 )

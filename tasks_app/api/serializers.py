@@ -66,5 +66,19 @@ class TaskOut(serializers.ModelSerializer[Task]):
         read_only_fields = fields
 
 
+class EventOut(serializers.Serializer[Any]):
+    """One entry of a history, for the schema."""
+
+    id = serializers.UUIDField()
+    type = serializers.CharField(help_text="task.created, task.updated, task.completed, task.deleted, …")
+    version = serializers.IntegerField(help_text="The task's version after it.")
+    at = serializers.DateTimeField()
+    actor = serializers.CharField(help_text="The id of the user who did it.")
+    request_id = serializers.CharField()
+    changes = serializers.DictField(
+        child=serializers.DictField(), allow_null=True, help_text='{field: {"from": …, "to": …}}'
+    )
+
+
 CREATE = TaskCreate()
 PATCH = TaskPatch(partial=True)

@@ -50,7 +50,7 @@ class TaskViewSet(ApiViewSet):
             location = {"Location": f"/v1/tasks/{written.id}"}
             return _answer(written, 201, location)
 
-        return perform(request, write, authorize=_still_visible(principal(request)))
+        return perform(request, write, authorize=still_visible(principal(request)))
 
     def retrieve(self, request: Request, id: UUID) -> HttpResponse:
         found = Task.objects.visible_to(principal(request)).alive().filter(id=id)
@@ -74,7 +74,7 @@ class TaskViewSet(ApiViewSet):
                 200,
             )
 
-        return perform(request, write, authorize=_still_visible(principal(request)))
+        return perform(request, write, authorize=still_visible(principal(request)))
 
     def destroy(self, request: Request, id: UUID) -> HttpResponse:
         admit(request._request, gate.count("task", str(id)))
@@ -92,8 +92,7 @@ def page(request: Request, name: str, found: Any, sort: filters.Sort, fields: Se
     query, caller = request.query_params, principal(request)
     size = pagination.page_size(query)
     kind = pagination.kind(name, query)
-    cursor = query.get("cursor")
-    position = None if cursor is None else pagination.decode(caller.id, kind, cursor)
+    position = pagination.position(caller.id, kind, query)
     rows = reading.read(lambda: list(filters.page(found, sort, position, size, as_json(fields))))
     more = len(rows) > size
     last = rows[size - 1] if more else None
@@ -106,7 +105,7 @@ def _answer(written: service.Written, status: int, headers: dict[str, str] | Non
     return Answer(status, written.body, {**etag, **(headers or {})}, xid=written.xid, subject=written.id)
 
 
-def _still_visible(caller: Principal) -> Any:
+def still_visible(caller: Principal) -> Any:
     """A replay must not show a task that the caller may no longer see; its trash he may."""
 
     def authorize(task: UUID) -> None:

@@ -72,7 +72,7 @@ def create(*, principal: Principal, fields: Mapping[str, Any]) -> Written:
     }
     Task.objects.bulk_create([Task(**values)])
     changes = {_field(name): {"from": None, "to": plain(value)} for name, value in fields.items()}
-    xid = _record(values, principal, changes, ["task.created", *_completion(None, values)])
+    xid = record(values, principal.id, changes, ["task.created", *_completion(None, values)])
     return Written(identifier, 1, render(values), xid)
 
 
@@ -87,8 +87,8 @@ def patch(*, principal: Principal, task: UUID, fields: Mapping[str, Any], if_mat
     if not changed:
         return Written(task, values["version"], render(values), None)
     changes = {_field(name): {"from": plain(values[name]), "to": plain(value)} for name, value in changed.items()}
-    after = _update(values, {**changed, **Task.derived(changed, now())})
-    xid = _record(after, principal, changes, ["task.updated", *_completion(values, after)])
+    after = update(values, {**changed, **Task.derived(changed, now())})
+    xid = record(after, principal.id, changes, ["task.updated", *_completion(values, after)])
     return Written(task, after["version"], render(after), xid)
 
 
@@ -98,13 +98,15 @@ def delete(*, principal: Principal, task: UUID, if_match: IfMatch, locked: bool)
     if not owns(principal, values):
         raise insufficient_scope("tasks:admin", "An assignee may not delete a task; its owner may.")
     if_match.check(values["version"])
-    after = _update(values, {"deleted_at": now()})
+    after = update(values, {"deleted_at": now()})
     changes = {"deleted_at": {"from": None, "to": plain(after["deleted_at"])}}
-    return Written(task, after["version"], b"", _record(after, principal, changes, ["task.deleted"]))
+    return Written(task, after["version"], b"", record(after, principal.id, changes, ["task.deleted"]))
 
 
-def access(principal: Principal, task: UUID, *, locked: bool = False) -> dict[str, Any]:
-    """The values of a living task that the principal may know of, keyed by COLUMNS. Raises Problem 404.
+def access(principal: Principal, task: UUID, *, locked: bool = False, trashed: bool = False) -> dict[str, Any]:
+    """The values of a task that the principal may know of, keyed by COLUMNS. Raises Problem 404.
+
+    A task in the trash is not there, but for `trashed`.
 
     `locked` takes the task's advisory lock first: that gives out no transaction id, so that the rule above
     holds, and the writers of one task then queue up instead of missing each other.
@@ -112,8 +114,8 @@ def access(principal: Principal, task: UUID, *, locked: bool = False) -> dict[st
     if locked:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [task.int & (2**63 - 1)])
-    found = Task.objects.using("default").visible_to(principal).alive().filter(id=task)
-    values = found.values(*COLUMNS).first()
+    found = Task.objects.using("default").visible_to(principal).filter(id=task)
+    values = (found if trashed else found.alive()).values(*COLUMNS).first()
     if values is None:
         raise Problem("not-found", "There is no such task, or you may not know of it.")
     return dict(values)
@@ -138,7 +140,8 @@ def check_assignee(fields: Mapping[str, Any]) -> None:
         raise Problem("invalid-body", detail, errors=[error])
 
 
-def _update(values: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
+def update(values: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes the row if it still has the version that was read; LostRace otherwise."""
     version = values["version"]
     # A clock that was set back must not let updated_at go back: the list by -updated_at would lose the row.
     at = max(now(), values["updated_at"])
@@ -150,14 +153,15 @@ def _update(values: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, 
     return after
 
 
-def _record(values: Mapping[str, Any], principal: Principal, changes: Mapping[str, Any], types: list[str]) -> int:
+def record(values: Mapping[str, Any], actor: str, changes: Mapping[str, Any], types: list[str]) -> int:
+    """Appends one event of each type; returns the id of this transaction."""
     return log.append(
         [
             NewEvent(
                 type=type_,
                 subject=values["id"],
                 owner=values["owner_id"],
-                actor=principal.id,
+                actor=actor,
                 version=values["version"],
                 changes=dict(changes),
             )

@@ -1,0 +1,50 @@
+"""/v1/trash, and the way back out of it."""
+
+from collections.abc import Callable
+from typing import ClassVar
+from uuid import UUID
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from accounts.principal import principal
+from config.api import pagination, preconditions
+from config.api.idempotency import Answer, perform
+from config.api.limits import admit
+from config.api.preconditions import IfMatch
+from config.api.views import ApiViewSet
+from config.cache import gate
+from tasks_app.api.schema import TRASH_OPERATIONS
+from tasks_app.api.tasks import page, still_visible
+from tasks_app.models import Task
+from tasks_app.services import filters, trash
+from tasks_app.services.tasks import Written
+
+
+@TRASH_OPERATIONS
+class TrashViewSet(ApiViewSet):
+    required: ClassVar = {"list": "tasks:read", "restore": "tasks:write", "destroy": "tasks:delete"}
+    parameters: ClassVar = {"list": pagination.NAMES}
+
+    def list(self, request: Request) -> HttpResponse:
+        found = Task.objects.filter(owner_id=principal(request).id).trashed()
+        return page(request, "trash", found, filters.SORTS["-deleted_at"])
+
+    def restore(self, request: Request, id: UUID) -> HttpResponse:
+        return _write(request, id, trash.restore, 200)
+
+    def destroy(self, request: Request, id: UUID) -> HttpResponse:
+        return _write(request, id, trash.purge, 204)
+
+
+def _write(request: Request, task: UUID, service: Callable[..., Written], status: int) -> HttpResponse:
+    admit(request._request, gate.count("task", str(task)))
+    if_match = IfMatch.of(request._request)
+
+    def write(locked: bool) -> Answer:
+        written = service(principal=principal(request), task=task, if_match=if_match, locked=locked)
+        headers = {"ETag": preconditions.etag(written.version)} if written.body else {}
+        # A purge has nothing that a later purge could take, so its answer belongs to no task.
+        return Answer(status, written.body, headers, written.xid, written.id if written.body else None)
+
+    return perform(request, write, authorize=still_visible(principal(request)))

@@ -1,0 +1,53 @@
+"""The trash: back from it, or gone for good. Runs in the caller's transaction, as `services.tasks` does."""
+
+from typing import Any
+from uuid import UUID
+
+from accounts.principal import Principal
+from config.api.idempotency import LostRace, forget_answers
+from config.api.permissions import insufficient_scope
+from config.api.preconditions import IfMatch
+from config.api.problems import Problem
+from config.events import log
+from config.events.log import NewEvent
+from tasks_app.models import Task
+from tasks_app.representation import plain, render
+from tasks_app.services.tasks import Written, access, owns, record, update
+
+
+def restore(*, principal: Principal, task: UUID, if_match: IfMatch, locked: bool) -> Written:
+    """Takes a task back out of the trash. Raises Problem 409 when it is not there."""
+    values = _owned(principal, task, locked)
+    if_match.check(values["version"])
+    if values["deleted_at"] is None:
+        raise Problem("conflict", "The task is not in the trash.")
+    after = update(values, {"deleted_at": None})
+    changes = {"deleted_at": {"from": plain(values["deleted_at"]), "to": None}}
+    return Written(task, after["version"], render(after), record(after, principal.id, changes, ["task.restored"]))
+
+
+def purge(*, principal: Principal, task: UUID, if_match: IfMatch, locked: bool) -> Written:
+    """Removes a task that is in the trash, with its text wherever it stands. Raises Problem 404 when it is not."""
+    values = _owned(principal, task, locked)
+    if values["deleted_at"] is None:
+        raise Problem("not-found", "There is no such task in the trash.")
+    if_match.check(values["version"])
+    return erase(values, principal.id)
+
+
+def erase(values: dict[str, Any], actor: str) -> Written:
+    """The row, the diffs in its events and the stored answers go; that it existed and was purged stays."""
+    task, version = values["id"], values["version"]
+    if not Task.objects.filter(id=task, version=version).delete()[0]:
+        raise LostRace
+    log.erase_text(task)
+    forget_answers(task)
+    purged = NewEvent(type="task.purged", subject=task, owner=values["owner_id"], actor=actor, version=version + 1)
+    return Written(task, version + 1, b"", log.append([purged]))
+
+
+def _owned(principal: Principal, task: UUID, locked: bool) -> dict[str, Any]:
+    values = access(principal, task, locked=locked, trashed=True)
+    if not owns(principal, values):
+        raise insufficient_scope("tasks:admin", "Only the owner of a task may take it from the trash.")
+    return values
