@@ -12,6 +12,11 @@ from tasks_app.models import Task
 from tasks_app.representation import plain
 from tasks_app.services import tasks as service
 
+# The demo users of the realm file (docker/keycloak/taskmill-realm.json).
+_PEOPLE = {
+    "alice": "00000000-0000-4000-8000-000000000001",
+    "bob": "00000000-0000-4000-8000-000000000002",
+}
 _DEMO = (
     ("Read the API documentation", "It is at /v1/docs; press Authorize and paste a token.", "high", 1),
     ("Create a task with an Idempotency-Key", "Send it twice: it is made once.", "normal", 2),
@@ -24,15 +29,10 @@ _DEMO = (
 class Command(BaseCommand):
     help = "Gives the demo users a few tasks. A user who has any task is left alone, so it may run at every start."
 
-    def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("--user", action="append", default=[], metavar="ID:NAME:EMAIL", help="a demo user")
-
-    def handle(self, *, user: list[str], **_: Any) -> None:
-        for person in user:
-            user_id, name, email = person.split(":", 2)
-            User.objects.get_or_create(id=user_id, defaults={"username": name, "email": email})
-            made = self._seed(user_id)
-            self.stdout.write(f"{name}: {made} tasks made")
+    def handle(self, **_: Any) -> None:
+        for name, user_id in _PEOPLE.items():
+            User.objects.get_or_create(id=user_id, defaults={"username": name, "email": f"{name}@example.com"})
+            self.stdout.write(f"{name}: {self._seed(user_id)} tasks made")
 
     def _seed(self, owner: str) -> int:
         if Task.objects.filter(owner_id=owner).exists():
