@@ -30,7 +30,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField("may enter the admin", default=False)
     is_active = models.BooleanField("active", default=True)
     first_seen_at = models.DateTimeField(default=timezone.now, editable=False)
-    last_seen_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    # None: an admin has named this user, who has not called yet.
+    last_seen_at = models.DateTimeField(null=True, editable=False, db_index=True)
 
     objects = BaseUserManager()
 

@@ -1,4 +1,4 @@
-"""GET /v1/me: who the caller is and what he may do."""
+"""GET /v1/me and /v1/me/limits: who the caller is, what he may do, and how often."""
 
 from typing import Any, ClassVar
 
@@ -9,13 +9,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principal import principal
+from config.api import client
 from config.api.schema import operation
 from config.api.views import ApiViewSet
+from config.cache import gate
+from config.env import Rate
 
 
 class LimitOut(serializers.Serializer[Any]):
     quota = serializers.IntegerField(help_text="Calls in any window.")
     window = serializers.IntegerField(help_text="Seconds.")
+
+
+class LimitLeftOut(LimitOut):
+    remaining = serializers.IntegerField(help_text="Calls that are left now.")
 
 
 class MeOut(serializers.Serializer[Any]):
@@ -54,3 +61,31 @@ class MeView(ApiViewSet):
                 },
             }
         )
+
+
+@extend_schema_view(
+    retrieve=extend_schema(
+        summary="How many calls are left?",
+        description="Costs nothing. `task` counts the writes on each task by itself; all are left for another one.",
+        **operation(serializers.DictField(child=LimitLeftOut())),
+    )
+)
+class LimitsView(ApiViewSet):
+    required: ClassVar[dict[str, str | None]] = {"retrieve": None}
+    cost = 0  # asked of the authentication, which counts
+
+    def retrieve(self, request: Request) -> Response:
+        own: gate.Usage = request._request.usages[0]  # type: ignore[attr-defined]
+        address = gate.count("ip", client.address(request._request), cost=0)
+        task = settings.RATE_LIMITS["task"]
+        return Response(
+            {
+                "user": _left(own.rate, own.remaining),
+                "ip": _left(address.rate, address.remaining),
+                "task": _left(task, task.limit),
+            }
+        )
+
+
+def _left(rate: Rate, remaining: int) -> dict[str, int]:
+    return {"quota": rate.limit, "window": rate.window, "remaining": remaining}

@@ -51,10 +51,7 @@ class Migration(migrations.Migration):
                 ("is_staff", models.BooleanField(default=False, verbose_name="may enter the admin")),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
                 ("first_seen_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                (
-                    "last_seen_at",
-                    models.DateTimeField(db_index=True, default=django.utils.timezone.now, editable=False),
-                ),
+                ("last_seen_at", models.DateTimeField(db_index=True, editable=False, null=True)),
                 (
                     "groups",
                     models.ManyToManyField(
