@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import subprocess
 import sys
 from collections.abc import Callable
 
@@ -46,6 +47,25 @@ def _stack_down(arguments: argparse.Namespace) -> None:
     console.line("Stopped; the data stays in .stack." if was_running else "The stack is not running.")
 
 
+def _with_stack(arguments: argparse.Namespace) -> None:
+    """Run a command while the stack runs; one that was not running before is stopped again."""
+    console, was_running = Console(), state.is_running(state.read(STACK))
+    if not was_running:
+        disk.prepare(STACK, megabytes=1000)
+        background.start(STACK, "stack", console)
+    try:
+        code = subprocess.run(arguments.words, check=False).returncode
+    finally:
+        if not was_running:
+            background.stop(STACK, console)
+    sys.exit(code)
+
+
+def _clean(arguments: argparse.Namespace) -> None:
+    for folder in (STACK, RUN):
+        disk.remove(folder)
+
+
 def _install(arguments: argparse.Namespace) -> None:
     layout = importlib.import_module("config.launch.stack.layout")
     importlib.import_module("config.launch.stack.install").install(Console(), layout.cache_folder())
@@ -75,6 +95,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "stack-up": _stack_up,
     "stack-down": _stack_down,
     "stack-install": _install,
+    "with-stack": _with_stack,
+    "clean": _clean,
     "status": _status,
     "token": _token,
     "part": _part,
@@ -91,6 +113,8 @@ def _arguments() -> argparse.Namespace:
         if name == "part":
             command.add_argument("do", choices=["start", "stop", "restart", "kill", "freeze", "thaw"])
             command.add_argument("part")
+        if name == "with-stack":
+            command.add_argument("words", nargs=argparse.REMAINDER)
     return parser.parse_args()
 
 

@@ -1,5 +1,6 @@
 """What stands around the API: nginx in front, the mail server with an inbox, Prometheus."""
 
+import hashlib
 import json
 import shutil
 import signal
@@ -43,20 +44,22 @@ def nginx(layout: Layout, instances: Sequence[Part]) -> Part:
 
 
 def maildev_folder(cache: Path) -> Path:
-    """Named by its version, so that another one is installed beside it."""
-    package = json.loads(template("maildev", "package.json").read_text(encoding="utf-8"))
-    return cache / f"maildev-{package['dependencies']['maildev']}"
+    """Named by what is locked, so that another version is installed beside it."""
+    lock = template("maildev", "package-lock.json").read_bytes()
+    return cache / f"maildev-{hashlib.sha256(lock).hexdigest()[:12]}"
 
 
 def mail(layout: Layout) -> Part:
-    """`node` itself, not npx: killing npx would leave the server behind."""
+    """Run by the Node that it brings, else the machine's; not by npx: killing that would leave the server behind."""
     user = "nobody" if is_open_to_others(layout.cache) else None
     home, smtp, inbox = layout.home("mail", user), layout.port["mail"], layout.port["mail-inbox"]
-    program = maildev_folder(layout.cache) / "node_modules" / "maildev" / "dist" / "bin" / "maildev.js"
+    modules = maildev_folder(layout.cache) / "node_modules"
+    own_node = next(iter(modules.glob("node-linux-*/bin/node")), None)
+    program = modules / "maildev" / "dist" / "bin" / "maildev.js"
     where = ("--ip", HOST, "--smtp", str(smtp), "--web-ip", HOST, "--web", str(inbox))
     return Part(
         name="mail",
-        command=[shutil.which("node") or "node", str(program), *where, "--mail-directory", str(home), "--silent"],
+        command=[str(own_node or "node"), str(program), *where, "--mail-directory", str(home), "--silent"],
         log=layout.log("mail"),
         env={**_PLAIN, "HOME": str(home)},
         user=user,

@@ -33,7 +33,7 @@ fi
 """
 _KEYCLOAK_SHA256 = "77657f30b7e90d70f727712ce1c967f430fd6a5e9f458d32d8c6df0635345f47"
 _KEYCLOAK_ARTIFACT = f"org.keycloak:keycloak-quarkus-dist:{keycloak.VERSION}:tar.gz"
-_COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy"
+_COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 
 
 def missing_packages(cache: Path) -> list[str]:
@@ -44,12 +44,11 @@ def missing_packages(cache: Path) -> list[str]:
         "nginx-light": "/usr/sbin/nginx",
         "prometheus": "prometheus",
         "default-jre-headless": "java",
-        "nodejs": "node",
     }
     if not keycloak.built(cache).exists() and not _dist(cache).exists():
         programs["maven"] = "mvn"
     if not edge.maildev_folder(cache).exists():
-        programs["npm"] = "npm"
+        programs |= {"nodejs": "node", "npm": "npm"}
     missing = [package for package, program in programs.items() if shutil.which(program) is None]
     if postgres.programs() is None:
         missing.append("postgresql")

@@ -1,0 +1,76 @@
+# Everything one does with a checkout. `make help` lists it.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+PYTHON := .venv/bin/python
+LAUNCH := $(PYTHON) -m config.launch
+# Stopping and asking need no package, and should work when .venv is gone.
+ASK = $(or $(wildcard $(PYTHON)),python3) -m config.launch
+# For checks that start Django without any server. The secrets are for this one call.
+random = $(shell head -c 36 /dev/urandom | base64 | tr -d '+/=')
+OFFLINE = env DATABASE_URL=postgresql://nobody@127.0.0.1:1/none CACHE_URL=redis://127.0.0.1:1/0 \
+	BROKER_URL=amqp://127.0.0.1:1/none OIDC_ISSUER=http://127.0.0.1:1/realms/none SITE_URL=https://example.org \
+	SECRET_KEY=$(random)$(random) OIDC_CLIENT_SECRET=$(random) OIDC_ADMIN_CLIENT_SECRET=$(random) \
+	TRUSTED_PROXIES=127.0.0.1/32
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install install-dev
+install:
+	@python3 config/launch/bootstrap.py
+install-dev:
+	@python3 config/launch/bootstrap.py --dev
+
+.PHONY: run
+run: install ## start everything embedded, without root or Docker; Ctrl-C stops it
+	@$(LAUNCH) run
+
+.PHONY: stack stack-up stack-down stack-install
+stack: install ## start the real servers and stay; Ctrl-C stops them
+	@$(LAUNCH) stack
+stack-up: install ## start the real servers in the background
+	@$(LAUNCH) stack-up
+stack-down: ## stop what stack-up started; the data stays
+	@$(ASK) stack-down
+stack-install: install ## install the servers' programs (stack and stack-up do it when needed)
+	@$(LAUNCH) stack-install
+
+.PHONY: status token
+status: ## what runs: parts, process ids, addresses
+	@$(ASK) status
+# USER is also the name of the login account: only `make token USER=alice` counts.
+token: ## print an access token of what runs: make token USER=alice|bob|vera|ada|nobody|service
+	@$(ASK) token $(if $(filter command line,$(origin USER)),$(USER),alice)
+
+.PHONY: test test-fast
+test: install-dev ## run all tests, on the real servers (started and stopped for it unless they run)
+	@$(LAUNCH) with-stack $(PYTHON) -m pytest $(ARGS)
+test-fast: install-dev ## run the tests that need no servers
+	@$(PYTHON) -m pytest -m "not stack and not embedded and not browser" $(ARGS)
+
+.PHONY: check
+check: install-dev ## lint, types, imports, migrations, settings, OpenAPI snapshot, links of the docs
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(OFFLINE) $(PYTHON) -m mypy .
+	@$(PYTHON) -c "from importlinter.cli import lint_imports_command as lint; lint()" --no-cache
+	@$(OFFLINE) $(PYTHON) manage.py makemigrations --check --dry-run
+	@$(OFFLINE) $(PYTHON) manage.py check --deploy --fail-level WARNING
+	@$(OFFLINE) $(PYTHON) manage.py openapi --check
+	@$(PYTHON) docs/check.py
+
+.PHONY: lock
+lock: ## lock the requirements again, with hashes
+	@for name in base run dev; do \
+		uv pip compile --quiet --generate-hashes --python-version 3.11 --no-emit-index-url \
+			requirements/$$name.in -o requirements/$$name.txt || exit 1; \
+	done
+
+.PHONY: clean
+clean: ## remove the local systems' data and all caches of the checkout; .venv stays
+	@$(ASK) clean
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .bench .artifacts .cache
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf
