@@ -8,6 +8,7 @@ import logging
 from typing import Any
 
 from celery.beat import Scheduler
+from celery.schedules import schedule
 from django.db import DatabaseError
 
 from config.data.leadership import Leadership
@@ -16,7 +17,7 @@ logger = logging.getLogger("events.beat")
 STANDBY = 1.0  # seconds between two tries to lead
 
 
-class LeadingScheduler(Scheduler):  # type: ignore[misc] # celery has no types
+class LeadingScheduler(Scheduler):
     def __init__(self, *args: Any, **more: Any) -> None:
         self._leadership = Leadership("beat")
         self._leads: bool | None = None
@@ -25,7 +26,8 @@ class LeadingScheduler(Scheduler):  # type: ignore[misc] # celery has no types
     def setup_schedule(self) -> None:
         super().setup_schedule()
         for entry in self.schedule.values():
-            entry.last_run_at -= entry.schedule.run_every
+            if isinstance(entry.schedule, schedule):
+                entry.last_run_at -= entry.schedule.run_every  # type: ignore[attr-defined] # not in the stubs
 
     def tick(self, *args: Any, **more: Any) -> float:
         """Seconds until the next tick; nothing is sent unless this process leads."""

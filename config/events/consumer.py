@@ -115,7 +115,7 @@ def _again(task: Any, error: Exception) -> None:
         task.retry(exc=error, countdown=randint(base, 2 * base))  # noqa: S311 (jitter)
     except Reject as rejected:
         # The broker did not take the retry. Celery would give the message up; it goes back to the queue.
-        raise Reject(rejected.reason, requeue=True) from error
+        raise Reject(str(rejected), requeue=True) from error
 
 
 def _await_database() -> None:

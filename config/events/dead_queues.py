@@ -20,7 +20,7 @@ class DeadQueues:
         """What was read and not forgotten goes back to its queue when the connection closes."""
         timeouts = {"read_timeout": DEADLINE, "write_timeout": DEADLINE}
         with Connection(settings.BROKER_URL, connect_timeout=CONNECT_TIMEOUT, transport_options=timeouts) as opened:
-            self._channel = opened.channel()
+            self._channel: Any = opened.channel()
             topology.declare(self._channel)
             yield
 

@@ -54,8 +54,8 @@ def of(message: Any) -> Message:
 def identifier(message: Message) -> UUID:
     """The task's id; of a message without one, an id made from its body."""
     try:
-        return UUID(message.headers.get("id"))
-    except (TypeError, ValueError, AttributeError):
+        return UUID(str(message.headers.get("id")))
+    except ValueError:
         return uuid5(_NAMESPACE, message.body)
 
 
@@ -73,9 +73,10 @@ def event_id(message: Message) -> str | None:
 
 def queue_of(message: Any) -> str:
     """The queue that a message was taken from, which its delivery does not say: by its task, or its key."""
-    task = app.tasks.get((message.headers or {}).get("task"))
-    if getattr(task, "queue", None):
-        return str(task.queue)
+    task = app.tasks.get(str((message.headers or {}).get("task")))
+    queue = getattr(task, "queue", None)
+    if queue:
+        return str(queue)
     key = str((message.delivery_info or {}).get("routing_key") or "")
     for subscription in subscriptions.every():
         if key.startswith(f"{subscription.name}."):

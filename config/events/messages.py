@@ -37,6 +37,11 @@ def sequence(xid: int, identifier: UUID) -> str:
     return f"{xid:020d}-{identifier}"
 
 
+def task_id(event: UUID, subscriber: str) -> UUID:
+    """The same whenever the event is published again, so that logs show what is a duplicate."""
+    return uuid5(event, subscriber)
+
+
 def cloud_event(row: Row) -> dict[str, Any]:
     """CloudEvents 1.0, structured mode."""
     event = body(row)
@@ -82,8 +87,8 @@ def _send_cloud_event(row: Row, producer: Any, timeout: float) -> None:
 
 
 def _send_task(row: Row, subscription: subscriptions.Subscription, producer: Any, timeout: float) -> None:
-    """A message that Celery could have sent; its id is the same whenever the event is published again."""
-    identifier = str(uuid5(row["id"], subscription.name))
+    """A message that Celery could have sent."""
+    identifier = str(task_id(row["id"], subscription.name))
     app.amqp.send_task_message(
         producer,
         subscription.task,

@@ -10,7 +10,7 @@ from typing import Any
 
 from celery import bootsteps
 from celery.contrib.django.task import DjangoTask
-from celery.worker import consumer, request
+from celery.worker import consumer, request, state
 from django.db import DatabaseError
 from kombu.utils.functional import retry_over_time
 
@@ -20,7 +20,7 @@ logger = logging.getLogger("events.worker")
 RECONNECT_AT_MOST = 2.0  # seconds between two tries
 
 
-class Topology(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no types
+class Topology(bootsteps.StartStopStep):
     """Declares exchanges, queues and bindings at each connect, before anything is consumed or rejected."""
 
     requires = ("celery.worker.consumer.connection:Connection",)
@@ -30,7 +30,7 @@ class Topology(bootsteps.StartStopStep):  # type: ignore[misc] # celery has no t
             topology.declare(channel)
 
 
-class Consumer(consumer.Consumer):  # type: ignore[misc] # celery has no types
+class Consumer(consumer.Consumer):
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         self._reject(message, f"The body cannot be decoded: {exc}")
 
@@ -46,20 +46,21 @@ class Consumer(consumer.Consumer):  # type: ignore[misc] # celery has no types
     def _reject(self, message: Any, error: str) -> None:
         logger.error("message rejected: %s", error, extra={"queue": message.delivery_info.get("routing_key")})
         requeue = not _kept(message, error)
-        message.reject_log_error(logger, self.connection_errors, requeue=requeue)
+        errors = self.connection_errors  # type: ignore[attr-defined] # not in the stubs
+        message.reject_log_error(logger, errors, requeue=requeue)
 
     def ensure_connected(self, conn: Any) -> Any:
-        def failed(error: Exception, _intervals: Any, _tries: int) -> float:
+        def failed(error: BaseException, *_: Any) -> Any:
             logger.error("worker cannot reach the broker at %s: %s", conn.as_uri(), error)
             return RECONNECT_AT_MOST
 
         errors = conn.recoverable_connection_errors
-        retry_over_time(conn.connect, errors, errback=failed, callback=consumer.maybe_shutdown)
+        retry_over_time(conn.connect, errors, errback=failed, callback=state.maybe_shutdown)
         self.first_connection_attempt = False
         return conn
 
 
-class Request(request.Request):  # type: ignore[misc] # celery has no types
+class Request(request.Request):
     _error = "The worker rejected it."
 
     def on_failure(self, exc_info: Any, *args: Any, **more: Any) -> Any:
@@ -73,7 +74,7 @@ class Request(request.Request):  # type: ignore[misc] # celery has no types
         super().reject(requeue=requeue)
 
 
-class Task(DjangoTask):  # type: ignore[misc] # celery has no types
+class Task(DjangoTask):  # type: ignore[type-arg] # only the stubs make it generic
     Request = "config.events.worker:Request"
 
 

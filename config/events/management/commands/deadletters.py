@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from config.events import deadletters, topology
 from config.events.publisher import BROKER_ERRORS, Unpublished
 
+TROUBLE: tuple[type[Exception], ...] = (Unpublished, *BROKER_ERRORS)
 ADVICE = "start the broker, or correct BROKER_URL, and try again."
 
 
@@ -27,7 +28,7 @@ class Command(BaseCommand):
             getattr(self, f"_{action}")(**options)
         except deadletters.UnknownLetter as error:
             raise CommandError(f"There is no dead letter {error}: `deadletters list` shows them.") from error
-        except (Unpublished, *BROKER_ERRORS) as error:
+        except TROUBLE as error:
             raise CommandError(f"The broker does not answer ({error}): {ADVICE}") from error
 
     def _list(self, *, queue: str | None, **_: Any) -> None:
