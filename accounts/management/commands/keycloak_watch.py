@@ -17,7 +17,7 @@ from config.data.leadership import Leadership
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_PAUSE = 30.0  # seconds between two tries in a long outage of Keycloak
+_LONGEST_PAUSE = 5.0  # seconds between two tries in an outage of Keycloak: its end must be noticed soon, too
 _CLEAN_EVERY = 300.0  # seconds
 
 
