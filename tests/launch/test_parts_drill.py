@@ -1,0 +1,75 @@
+"""Drills stop, kill, freeze and start single parts of a running system."""
+
+import urllib.request
+
+import pytest
+
+from config.launch import ports
+from config.launch.client import LocalSystem
+from config.launch.errors import LaunchError
+from tests.launch.conftest import Tiny, eventually
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=0.3) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def test_killed_part_stays_dead_until_it_is_started(tiny: Tiny) -> None:
+    system = tiny.up()
+    web = system.part("web")
+    first = web.pid
+    web.kill()
+    assert ports.is_free(tiny.port)
+    eventually(lambda: not web.entry["ready"], "the state file says so")
+    web.start()
+    assert answers(web.url)
+    assert web.pid != first
+
+
+def test_stopped_part_can_be_started_again(tiny: Tiny) -> None:
+    web = tiny.up().part("web")
+    web.restart()
+    assert answers(web.url)
+
+
+def test_frozen_part_keeps_its_port_and_does_not_answer(tiny: Tiny) -> None:
+    """What time-outs are for: a frozen server accepts connections."""
+    web = tiny.up().part("web")
+    url = web.url
+    web.freeze()
+    assert ports.answers(tiny.port)
+    assert not answers(url)
+    web.thaw()
+    assert answers(url)
+
+
+def test_frozen_part_can_be_stopped(tiny: Tiny) -> None:
+    web = tiny.up().part("web")
+    web.freeze()
+    web.stop()
+    assert ports.is_free(tiny.port)
+
+
+def test_unknown_part_is_refused_with_the_names_of_all(tiny: Tiny) -> None:
+    system = tiny.up()
+    with pytest.raises(LaunchError, match="there is no part redis: there are step, web, family"):
+        system.part("redis").kill()
+
+
+def test_part_whose_needs_do_not_run_is_refused(tiny: Tiny) -> None:
+    """Waiting for ever would be the alternative."""
+    system = tiny.up()
+    system.part("family").stop()
+    system.part("web").stop()
+    with pytest.raises(LaunchError, match="family needs web, which does not run"):
+        system.part("family").start()
+
+
+def test_drill_without_a_system_says_how_to_start_one(tiny: Tiny) -> None:
+    tiny.folder.mkdir()
+    with pytest.raises(LaunchError, match="no system is running"):
+        LocalSystem(tiny.folder).part("web").stop()
