@@ -7,12 +7,13 @@ multiply a message; the broker's type decides the few that differ.
 import os
 from typing import Any
 
-from celery import Celery, signals
+from celery import Celery
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from config.events import topology
+from config.observability import workers  # noqa: F401 (its signal handlers)
 
 # Seconds. A message on redis:// whose worker died is delivered again after this long; every task ends earlier.
 REDIS_VISIBILITY = 300
@@ -76,8 +77,3 @@ app = TaskmillCelery("config")
 app.config_from_object(configuration())
 app.set_default()
 app.autodiscover_tasks()
-
-
-@signals.setup_logging.connect
-def keep_django_logging(**_: Any) -> None:
-    """Celery replaces the log handlers unless somebody listens here; settings.LOGGING has set them up."""

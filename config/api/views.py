@@ -14,6 +14,7 @@ from config.api.problems import Problem
 from config.api.renderers import JSONRenderer
 from config.cache import gate
 from config.data import consistency, reading
+from config.observability import context
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RENDERER = JSONRenderer()
@@ -34,6 +35,7 @@ class ApiViewSet(ViewSet):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         request.accepted_renderer, request.accepted_media_type = _RENDERER, _RENDERER.media_type
         self.perform_authentication(request)
+        context.user_id.set(caller(request).id)
         self.check_permissions(request)
         self.check_parameters(request)
 

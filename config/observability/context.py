@@ -1,4 +1,7 @@
-"""What a call carries along: its request id and trace, bound for logs, events and jobs."""
+"""What a call carries along: its request id, its trace and its user, bound for logs, events and jobs.
+
+A trace is told by a `traceparent` (W3C Trace Context): the caller's is continued, otherwise one is made.
+"""
 
 import re
 import secrets
@@ -10,7 +13,10 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 user_id: ContextVar[str | None] = ContextVar("user_id", default=None)
 
+_VARIABLES = {"request_id": request_id, "traceparent": traceparent, "user_id": user_id}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+_TRACE_ID = slice(3, 35)
 
 
 def new_request_id() -> str:
@@ -22,11 +28,22 @@ def accept_request_id(raw: str | None) -> str:
     return raw if raw and _REQUEST_ID.fullmatch(raw) else new_request_id()
 
 
+def accept_traceparent(raw: str | None) -> str:
+    """The caller's trace when it is valid; an invalid one is ignored, as the standard demands."""
+    if raw and (match := _TRACEPARENT.fullmatch(raw)) and (not raw.startswith("00") or len(raw) == 55):
+        return f"00-{match[1]}-{raw[36:52]}-{raw[53:55]}"
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+
+
+def trace_id() -> str | None:
+    current = traceparent.get()
+    return current[_TRACE_ID] if current else None
+
+
 @contextmanager
 def bind(**values: str | None) -> Iterator[None]:
     """Binds `request_id`, `traceparent` or `user_id` for the block."""
-    variables = {"request_id": request_id, "traceparent": traceparent, "user_id": user_id}
-    tokens = [(variables[name], variables[name].set(value)) for name, value in values.items()]
+    tokens = [(_VARIABLES[name], _VARIABLES[name].set(value)) for name, value in values.items()]
     try:
         yield
     finally:

@@ -1,5 +1,7 @@
-"""Probes."""
+"""Probes: public, without limits."""
 
-from typing import Any
+from django.urls import path
 
-urlpatterns: list[Any] = []
+from config.observability import health
+
+urlpatterns = [path("livez", health.livez, name="livez"), path("readyz", health.readyz, name="readyz")]
