@@ -1,8 +1,7 @@
 """What a start leaves on the machine: a state file that is right, or one clear line and nothing else."""
 
-import os
 import socket
-from pathlib import Path
+import subprocess
 
 import pytest
 
@@ -86,9 +85,13 @@ def test_broken_state_file_does_not_hinder_a_start(tiny: Tiny, text: str) -> Non
     assert "web" in tiny.up().parts()
 
 
-def test_process_that_got_the_id_of_a_part_is_left_alone(tiny: Tiny, tmp_path: Path) -> None:
+def test_process_that_got_the_id_of_a_part_is_left_alone(tiny: Tiny) -> None:
     """An old state file may name an id that now belongs to somebody else: only the start time tells."""
     tiny.folder.mkdir()
-    stale = {"pid": os.getpid(), "pgid": os.getpgid(0), "started": 1}
-    state.write(tiny.folder, {"parts": {"web": stale}})
-    assert state.end_leftovers(tiny.folder) == []
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
+        try:
+            state.write(tiny.folder, {"parts": {"web": {"pid": stranger.pid, "pgid": stranger.pid, "started": 1}}})
+            assert state.end_leftovers(tiny.folder) == []
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
