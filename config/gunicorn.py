@@ -45,7 +45,7 @@ def when_ready(server: Any) -> None:
     metrics.serve(env.address("METRICS_BIND"))
 
 
-def post_fork(server: Any, worker: Any) -> None:
+def post_worker_init(worker: Any) -> None:
     from django.conf import settings  # noqa: PLC0415
 
     from config.observability import sentry  # noqa: PLC0415

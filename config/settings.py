@@ -84,7 +84,9 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 STATIC_URL = "/static/"
-STATIC_ROOT = env.text("STATIC_ROOT", str(BASE_DIR / ".run" / "static"))
+STATIC_ROOT = (
+    env.text("STATIC_ROOT", "") or None
+)  # `collectstatic` writes there; without it the packages' own files serve
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -5,7 +5,7 @@ from typing import cast
 
 from django.conf import settings
 from django.core.handlers.exception import convert_exception_to_response
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.module_loading import import_string
 
 from config.api import problems
@@ -25,6 +25,8 @@ class GuardMiddleware:
         problem = self._refusal(request)
         response = problems.respond(problem, request) if problem else self.get_response(request)
         response.headers["X-Content-Type-Options"] = "nosniff"
+        if isinstance(response, HttpResponse):
+            response.headers["Content-Length"] = str(len(response.content))
         return response
 
     def _refusal(self, request: HttpRequest) -> Problem | None:

@@ -80,10 +80,11 @@ def logging_config(level: str, part: str) -> dict[str, Any]:
         "loggers": {
             # Each of these says at INFO what the line of the request or the job says already.
             **{
-                name: {"level": "WARNING"}
-                for name in ("celery.app.trace", "celery.worker.strategy", "urllib3", "amqp", "django.request")
+                name: {"level": "WARNING"} for name in ("celery.app.trace", "celery.worker.strategy", "urllib3", "amqp")
             },
-            "django.server": {"handlers": [], "propagate": True},
+            # These bring handlers of their own, which write plain text.
+            **{name: {"handlers": [], "propagate": True} for name in ("gunicorn.error", "django.server", "django")},
+            "django.request": {"level": "ERROR"},  # 4xx are answers, told by the line of the request
             "py.warnings": {"level": "ERROR"},
         },
     }

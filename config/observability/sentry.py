@@ -29,6 +29,6 @@ def start() -> None:
 def without_credentials(event: "Event", hint: "Hint") -> "Event":
     request = event.get("request", {})
     request.pop("cookies", None)
-    headers = dict(request.get("headers") or {})
+    headers: dict[str, str] = request.get("headers") or {}  # type: ignore[assignment]
     request["headers"] = {name: value for name, value in headers.items() if name.lower() not in _CREDENTIALS}
     return event
