@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable
 
 from config.launch import background, client, control, disk, state
-from config.launch.application import ROOT
+from config.launch.application import ROOT, run_folder
 from config.launch.console import Console
 from config.launch.errors import LaunchError, explain
 from config.launch.system import System
 
-STACK, RUN = ROOT / ".stack", ROOT / ".run"
+STACK, RUN = ROOT / ".stack", run_folder()
 
 
 def _build(module: str, console: Console) -> System:
@@ -62,7 +62,7 @@ def _with_stack(arguments: argparse.Namespace) -> None:
 
 
 def _clean(arguments: argparse.Namespace) -> None:
-    for folder in (STACK, RUN):
+    for folder in (STACK, ROOT / ".run"):
         disk.remove(folder)
 
 

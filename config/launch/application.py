@@ -11,6 +11,13 @@ from config.launch import probes
 from config.launch.parts import Part
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_folder() -> Path:
+    """Where the embedded system keeps everything: `.run`, or RUN_DIR (tests keep theirs apart)."""
+    return Path(os.environ.get("RUN_DIR") or ROOT / ".run").resolve()
+
+
 _PYTHON = (sys.executable, "-m")
 _CELERY = (*_PYTHON, "celery", "-A", "config")
 

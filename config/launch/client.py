@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from config.launch import control, state
-from config.launch.application import ROOT
+from config.launch.application import ROOT, run_folder
 from config.launch.errors import LaunchError
 from config.launch.oidc import Issuer
 
-FOLDERS = (ROOT / ".stack", ROOT / ".run")
+FOLDERS = (ROOT / ".stack", run_folder())
 
 
 @dataclass(frozen=True)
