@@ -4,6 +4,8 @@ from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
 from django.db.models.signals import post_migrate
 
+from config.observability import health
+
 
 class AccountsConfig(AppConfig):
     name = "accounts"
@@ -11,9 +13,10 @@ class AccountsConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        from accounts.seed import seed_roles  # noqa: PLC0415 - models are not loaded before ready()
+        from accounts import keys, seed  # noqa: PLC0415 - models are not loaded before ready()
 
-        post_migrate.connect(seed_roles, sender=self, dispatch_uid="accounts.seed_roles")
+        post_migrate.connect(seed.seed_roles, sender=self, dispatch_uid="accounts.seed_roles")
+        health.register("keycloak", keys.check)
 
 
 class TaskmillAdminConfig(admin_apps.AdminConfig):

@@ -16,6 +16,7 @@ from config.api import client, limits
 from config.api.problems import Problem, unavailable
 from config.cache import gate
 from config.data import reading
+from config.observability import context
 
 REALM = "taskmill"
 
@@ -37,6 +38,7 @@ class KeycloakAuthentication(OIDCAuthentication):  # type: ignore[misc] # the pa
         verdict = gate.enter(principal.id, session=principal.sid, issued_at=principal.issued_at, cost=_cost(request))
         if self._denied(principal, verdict):
             _refuse(plain, "invalid_token", "The token was revoked: log in again.")
+        context.user_id.set(principal.id)  # the request's log line says who called
         limits.admit(plain, verdict.usage)
         _place_reads(verdict)
         sightings.note(principal)

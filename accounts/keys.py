@@ -10,9 +10,11 @@ from jwt import PyJWK, PyJWKSet
 from jwt.exceptions import InvalidKeyError, PyJWKError, PyJWKSetError
 
 from accounts.refreshed import Refreshed
+from config.observability.health import Result
 
 ALGORITHMS = ("RS256", "ES256")
 
+_EVERY = 300.0  # seconds between two fetches in calm times
 TIMEOUT = 2.0  # seconds for one fetch
 PAUSE = 3.0  # between two fetches: a flood of unknown key ids costs Keycloak one fetch in this time
 RETRY_AFTER = 5.0  # after a failed fetch
@@ -52,13 +54,21 @@ _ERRORS = (requests.RequestException, ValueError, TypeError, AttributeError)
 KEYS: Refreshed[Keys] = Refreshed(
     fetch,
     errors=(*_ERRORS, PyJWKError, PyJWKSetError, InvalidKeyError),
-    every=300,
+    every=_EVERY,
     tolerate=86_400,
     keep=86_400,
     pause=PAUSE,
     retry_after=RETRY_AFTER,
     wait=TIMEOUT,
 )
+
+
+def check() -> Result:
+    """For /readyz?verbose. Without Keycloak calls go on for as long as its keys are known."""
+    if KEYS.get() is None:
+        return Result("failed", "no signing keys are known: calls with a token get 503")
+    stale = KEYS.age() > 2 * _EVERY
+    return Result("warning" if stale else "ok", f"signing keys fetched {KEYS.age():.0f} s ago")
 
 
 def key(kid: str) -> PyJWK:

@@ -45,10 +45,14 @@ class Refreshed(Generic[T]):
 
     def get(self) -> T | None:
         """The value, or None when there was never one, or none newer than `keep`."""
-        age = time.monotonic() - self._loaded_at
+        age = self.age()
         if age >= self._every:
             self.renew(self._wait if age >= self._tolerate else 0)
-        return self._value if time.monotonic() - self._loaded_at < self._keep else None
+        return self._value if self.age() < self._keep else None
+
+    def age(self) -> float:
+        """Seconds since the last good load."""
+        return time.monotonic() - self._loaded_at
 
     def renew(self, wait: float) -> None:
         """Start a load unless one runs or the last is too recent, and wait for the one that runs."""

@@ -28,6 +28,7 @@ class Key:
     private: PRIVATE
     kid: str = field(default_factory=lambda: base64.urlsafe_b64encode(uuid4().bytes * 2).decode().rstrip("="))
     use: str = "sig"
+    alg: str | None = None  # as listed, when it is not what the key signs with
 
     @property
     def algorithm(self) -> str:
@@ -36,8 +37,7 @@ class Key:
     def listed(self) -> dict[str, Any]:
         public = self.private.public_key()
         jwk = RSAAlgorithm.to_jwk(public) if isinstance(public, rsa.RSAPublicKey) else ECAlgorithm.to_jwk(public)
-        algorithm = "RSA-OAEP" if self.use == "enc" else self.algorithm
-        return {**json.loads(jwk), "kid": self.kid, "use": self.use, "alg": algorithm}
+        return {**json.loads(jwk), "kid": self.kid, "use": self.use, "alg": self.alg or self.algorithm}
 
 
 def rsa_key(**more: Any) -> Key:

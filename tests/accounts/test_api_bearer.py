@@ -89,6 +89,14 @@ def test_a_remembered_token_still_expires(client: Client, mint: Mint) -> None:
     assert get(client, token).status_code == 401
 
 
+def test_a_remembered_token_falls_with_its_key(client: Client, mint: Mint, jwks: Jwks, other_key: Key) -> None:
+    token = mint.access()
+    assert get(client, token).status_code == 200
+    jwks.keys[:] = [other_key]
+    KEYS.forget()
+    assert get(client, token).status_code == 401
+
+
 def test_somebody_without_a_role_may_ask_who_he_is(client: Client, mint: Mint) -> None:
     answer = get(client, mint.access(realm_access=...))
     assert (answer.status_code, answer.json()["permissions"]) == (200, [])

@@ -55,7 +55,8 @@ def test_others_may_not_look_or_touch(live: Live, username: str) -> None:
 
 def test_users_are_listed_by_keyset(ada: Caller) -> None:
     User.objects.bulk_create([User(id=f"u{n:02}", username=f"name{n}") for n in range(7)])
-    seen, cursor = [], None
+    seen: list[str] = []
+    cursor = None
     while cursor is not None or not seen:
         answer = ada.get(USERS, page_size=3, **({"cursor": cursor} if cursor else {}))
         page = answer.json()

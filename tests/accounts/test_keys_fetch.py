@@ -140,3 +140,14 @@ def _no_keys(kid: str) -> bool:
     except NoKeys:
         return True
     return False
+
+
+def test_the_operator_sees_whether_keys_are_known_and_fresh(mint: Mint, jwks: Jwks) -> None:
+    jwks.status = 500
+    assert keys.check().status == "failed"
+    jwks.status = 200
+    age(keys.RETRY_AFTER)
+    assert keys.check().status == "ok"
+    jwks.status = 500
+    age(3600)
+    assert keys.check().status == "warning"

@@ -159,8 +159,9 @@ def test_another_key_under_a_known_id_is_refused(mint: Mint, other_key: Key) -> 
         tokens.access_token(mint.access(key=other_key, header={"kid": mint.key.kid}))
 
 
-def test_a_key_for_encryption_signs_nothing(mint: Mint, jwks: Jwks, other_key: Key) -> None:
-    jwks.keys.append(Key(other_key.private, kid="enc-key", use="enc"))
+@pytest.mark.parametrize("alg", ["RSA-OAEP", "RS256"])
+def test_a_key_for_encryption_signs_nothing(mint: Mint, jwks: Jwks, other_key: Key, alg: str) -> None:
+    jwks.keys.append(Key(other_key.private, kid="enc-key", use="enc", alg=alg))
     with pytest.raises(tokens.InvalidToken, match="key is not known"):
         tokens.access_token(mint.access(key=other_key, header={"kid": "enc-key"}))
 

@@ -7,6 +7,7 @@ import time
 from types import FrameType
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connections
 
@@ -14,6 +15,7 @@ from accounts import denials
 from accounts.keycloak_admin import KeycloakAdmin, KeycloakRefused, KeycloakUnavailable
 from accounts.watcher import EVERY, Watcher
 from config.data.leadership import Leadership
+from config.observability import metrics
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
         # An exception, so that a wait for Keycloak or PostgreSQL ends too.
         signal.signal(signal.SIGTERM, _stop)
-        _serve_metrics()
+        metrics.serve(settings.METRICS_BIND)
         follower = _Follower()
         if once:
             follower.work()
@@ -83,7 +85,3 @@ class _Follower:
 
 def _stop(signum: int, frame: FrameType | None) -> None:
     sys.exit(0)
-
-
-def _serve_metrics() -> None:
-    """This process's own /metrics, where METRICS_BIND names a place."""
