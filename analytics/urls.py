@@ -1,5 +1,10 @@
-"""Filled by the app."""
+"""Everything below /v1/analytics."""
 
-from typing import Any
+from django.urls import path
 
-urlpatterns: list[Any] = []
+from analytics.api.analytics import AnalyticsViewSet
+
+urlpatterns = [
+    path("analytics/daily", AnalyticsViewSet.as_view({"get": "daily"}), name="analytics-daily"),
+    path("analytics/summary", AnalyticsViewSet.as_view({"get": "summary"}), name="analytics-summary"),
+]
