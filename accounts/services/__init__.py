@@ -1,5 +1,12 @@
 """What other apps may ask of accounts."""
 
-from accounts.services.users import ids_by_username, ids_matching, known_user, overseer, usernames
+from accounts.services.users import (
+    email_addresses,
+    ids_by_username,
+    ids_matching,
+    known_user,
+    overseer,
+    usernames,
+)
 
-__all__ = ["ids_by_username", "ids_matching", "known_user", "overseer", "usernames"]
+__all__ = ["email_addresses", "ids_by_username", "ids_matching", "known_user", "overseer", "usernames"]

@@ -31,6 +31,12 @@ def usernames(user_ids: Iterable[str]) -> dict[str, str]:
     return dict(User.objects.filter(id__in=set(user_ids)).values_list("id", "username"))
 
 
+def email_addresses(user_ids: Iterable[str]) -> dict[str, str]:
+    """Of those who have one."""
+    found = User.objects.filter(id__in=set(user_ids), is_active=True).exclude(email="")
+    return dict(found.values_list("id", "email"))
+
+
 def overseer(user_id: str) -> Principal:
     """The principal of an admin who acts in the Django admin, which only the role `admin` may enter."""
     return Principal(

@@ -11,6 +11,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
+from config.api import pagination
 from config.api.problems import CATALOGUE, MEDIA_TYPE
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
@@ -112,6 +113,12 @@ def page_of(serializer: type[serializers.Serializer[Any]]) -> Any:
 def parameter(name: str, description: str, type_: Any = OpenApiTypes.STR, **more: Any) -> OpenApiParameter:
     """A query parameter."""
     return OpenApiParameter(name, type_, OpenApiParameter.QUERY, description=description, **more)
+
+
+PAGE_PARAMETERS = [
+    parameter("page_size", f"1 to {pagination.MAX_SIZE}.", OpenApiTypes.INT, default=pagination.DEFAULT_SIZE),
+    parameter("cursor", "The `next_cursor` of the page before; goes on with any page_size."),
+]
 
 
 def document(request: HttpRequest) -> HttpResponse:

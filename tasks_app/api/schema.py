@@ -3,8 +3,7 @@
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
 
-from config.api import pagination
-from config.api.schema import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, operation, page_of, parameter
+from config.api.schema import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, PAGE_PARAMETERS, operation, page_of, parameter
 from tasks_app.api.serializers import EventOut, TaskCreate, TaskOut, TaskPatch
 from tasks_app.models import Priority, Status
 from tasks_app.services import filters
@@ -16,10 +15,6 @@ _TIMES = {
     "created_before": "Created before this time.",
     "updated_after": "Last changed at this time or later.",
 }
-PAGE_PARAMETERS = [
-    parameter("page_size", f"1 to {pagination.MAX_SIZE}.", OpenApiTypes.INT, default=pagination.DEFAULT_SIZE),
-    parameter("cursor", "The `next_cursor` of the page before; goes on with any page_size."),
-]
 LIST_PARAMETERS = [
     parameter("status", f"A comma list of {', '.join(Status.values)}."),
     parameter("priority", f"A comma list of {', '.join(Priority.values)}."),

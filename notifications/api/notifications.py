@@ -1,0 +1,88 @@
+"""/v1/notifications: the caller's inbox."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+import orjson
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.principal import principal
+from config.api import pagination
+from config.api.problems import Problem
+from config.api.schema import PAGE_PARAMETERS, operation, page_of
+from config.api.views import ApiViewSet
+from config.data import reading
+from notifications.models import Notification
+from notifications.services import inbox
+from tasks_app.representation import plain
+
+FIELDS = ("id", "type", "task_id", "title", "at", "read_at")
+
+
+class NotificationOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    type = serializers.CharField(help_text="task.completed or task.assigned.")
+    task_id = serializers.UUIDField()
+    title = serializers.CharField(help_text="The task's title when it happened.")
+    at = serializers.DateTimeField()
+    read_at = serializers.DateTimeField(allow_null=True)
+
+
+class ReadAllOut(serializers.Serializer[Any]):
+    read = serializers.IntegerField(help_text="How many were unread.")
+
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="List notifications",
+        description="Your inbox, newest first. Needs `tasks:read`.",
+        parameters=PAGE_PARAMETERS,
+        **operation(page_of(NotificationOut), errors=(400,)),
+    ),
+    read=extend_schema(
+        summary="Mark a notification as read",
+        description="Its first reading counts; repeating the call changes nothing. Needs `tasks:read`.",
+        request=None,
+        **operation(NotificationOut, errors=(404,)),
+    ),
+    read_all=extend_schema(
+        summary="Mark all notifications as read",
+        description="Needs `tasks:read`.",
+        request=None,
+        **operation(ReadAllOut),
+    ),
+)
+class NotificationViewSet(ApiViewSet):
+    required: ClassVar = {"list": "tasks:read", "read": "tasks:read", "read_all": "tasks:read"}
+    parameters: ClassVar = {"list": pagination.NAMES}
+
+    def list(self, request: Request) -> HttpResponse:
+        query, caller = request.query_params, principal(request)
+        size = pagination.page_size(query)
+        kind = pagination.kind("notifications", query)
+        position = pagination.position(caller.id, kind, query)
+        rows = Notification.objects.filter(user_id=caller.id).order_by("-id")
+        if position is not None:
+            rows = rows.filter(id__lt=position[0])
+        found = reading.read(lambda: list(rows.values(*FIELDS)[: size + 1]))
+        more = len(found) > size
+        cursor = pagination.encode(caller.id, kind, [str(found[size - 1]["id"])]) if more else None
+        return pagination.respond(request._request, [_render(dict(row)) for row in found[:size]], cursor)
+
+    def read(self, request: Request, id: UUID) -> HttpResponse:
+        found = inbox.mark_read(principal(request).id, id)
+        if found is None:
+            raise Problem("not-found", "There is no such notification, or it is not yours.")
+        body = _render({name: getattr(found, name) for name in FIELDS})
+        return HttpResponse(body, content_type="application/json")
+
+    def read_all(self, request: Request) -> Response:
+        return Response({"read": inbox.mark_all_read(principal(request).id)})
+
+
+def _render(row: dict[str, Any]) -> bytes:
+    return orjson.dumps({name: plain(row[name]) for name in FIELDS})
