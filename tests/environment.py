@@ -1,31 +1,43 @@
 """The environment of a test run, set before Django reads its settings (`-p tests.environment`).
 
 A running `make stack` lends its servers: its primary (in a database of the tests' own), its Redis (in another
-database number), its broker. Without one only the tests that need no server can run.
+database number), its broker. Without one only the tests that need no server can run, unless the variables name
+servers of one's own.
 """
 
-import json
+import atexit
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-ROOT = Path(__file__).resolve().parent.parent
-STATE = ROOT / ".stack" / "state.json"
+from config.launch import state
+
+STACK = Path(__file__).resolve().parent.parent / ".stack"
 NO_SERVER = "127.0.0.1:1"  # a port where nothing listens: a test that needs a server says so at once
+SECRETS = ("SECRET_KEY", "OIDC_CLIENT_SECRET", "OIDC_ADMIN_CLIENT_SECRET")
 
 
 def _stack_urls() -> dict[str, str]:
     """Of the stack's servers, with the superuser of its primary, who may make the tests' database."""
-    if not STATE.exists():
+    found = state.read(STACK)
+    if found is None or not state.is_running(found):
         return {}
-    parts = json.loads(STATE.read_text(encoding="utf-8"))["parts"]
+    parts = found["parts"]
     redis = urlsplit(parts["redis"]["url"])
     return {
         "DATABASE_URL": parts["postgres-primary"]["url"],
         "CACHE_URL": urlunsplit(redis._replace(path="/9")),
         "BROKER_URL": parts["rabbitmq"]["url"],
     }
+
+
+def _static_files() -> str:
+    """A folder that is there, because WhiteNoise warns of one that is not, and empty."""
+    folder = tempfile.TemporaryDirectory(prefix="taskmill-tests-")
+    atexit.register(folder.cleanup)
+    return folder.name
 
 
 def _defaults() -> dict[str, str]:
@@ -38,9 +50,8 @@ def _defaults() -> dict[str, str]:
         "DEVELOPMENT": "1",
         "PART": "tests",
         "LOG_LEVEL": "INFO",
-        **{
-            name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "OIDC_CLIENT_SECRET", "OIDC_ADMIN_CLIENT_SECRET")
-        },
+        "STATIC_ROOT": _static_files(),
+        **{name: secrets.token_urlsafe(48) for name in SECRETS},
     }
 
 

@@ -1,0 +1,158 @@
+"""Fixtures that all tests share: the cast, their Redis, the servers of a running system."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis as redis_client
+from django.conf import settings as django_settings
+
+from accounts import access, keys, sightings, verified
+from config.cache import redis as house_redis
+from config.env import Rate
+from config.launch import state
+from config.launch.client import LocalSystem
+from tests.accounts.keycloak import Jwks, Mint, rsa_key
+from tests.cast import PEOPLE, Caller
+
+ROOT = Path(__file__).resolve().parent.parent
+# Whoever asks for one of these needs a server; `-m "not stack and not embedded and not browser"` leaves it out.
+SERVER_FIXTURES = {"db", "transactional_db", "redis", "stack", "broker", "log_table", "postgres_pair"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        wanted = set(getattr(item, "fixturenames", ()))
+        if wanted & SERVER_FIXTURES or item.get_closest_marker("django_db"):
+            item.add_marker("stack")
+
+
+@pytest.fixture(scope="session")
+def stack() -> LocalSystem:
+    """The real servers: `make test` starts them, or `make stack-up` beforehand."""
+    found = ROOT / ".stack"
+    if not state.is_running(state.read(found)):
+        pytest.fail("the real servers do not run: make stack-up, or run all tests by make test")
+    return LocalSystem(found)
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[LocalSystem]:
+    """The system of `make run`: the one that runs already, or one started for these tests."""
+    found = ROOT / ".run"
+    if state.is_running(state.read(found)):
+        yield LocalSystem(found)
+        return
+    process = subprocess.Popen([sys.executable, "-m", "config.launch", "run"], cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        _wait_until_ready(found, process)
+        yield LocalSystem(found)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def _wait_until_ready(folder: Path, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 240
+    while True:
+        found = state.read(folder)
+        if found and state.is_running(found) and all(part["ready"] for part in found["parts"].values()):
+            return
+        assert process.poll() is None, f"make run ended with {process.returncode}"
+        assert time.monotonic() < deadline, "make run was not ready within 240 s"
+        time.sleep(0.5)
+
+
+@pytest.fixture
+def redis() -> Iterator["redis_client.Redis"]:
+    """The tests' own database of a real Redis, empty."""
+    client = redis_client.Redis.from_url(django_settings.CACHE_URL)
+    client.flushdb()
+    deadline = time.monotonic() + 5
+    while not house_redis.available():  # a drill before this one may have opened the breaker
+        assert time.monotonic() < deadline, "the breaker stays open"
+        time.sleep(0.05)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Iterator[Jwks]:
+    """The signing side of a Keycloak: a real key, whose public half a real HTTP server lists."""
+    server = Jwks(rsa_key())
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def tokens(issuer: Jwks, settings: Any) -> Iterator[Mint]:
+    """Tokens that the API accepts. It starts with nothing remembered, as a new process does."""
+    settings.OIDC_ISSUER = issuer.url
+    settings.OIDC_OP_JWKS_ENDPOINT = f"{issuer.url}/protocol/openid-connect/certs"
+    _forget()
+    yield Mint(issuer.url, issuer.keys[0])
+    _forget()
+
+
+def _forget() -> None:
+    for remembered in (keys.KEYS, access.ACCESS, access.DENIED, verified, sightings):
+        remembered.forget()
+
+
+@pytest.fixture
+def limits(settings: Any) -> Callable[..., None]:
+    """Sets limits for one test: `limits(user=(3, 60))` is three calls in a minute."""
+
+    def set_limits(**rates: tuple[int, int]) -> None:
+        settings.RATE_LIMITS = {**settings.RATE_LIMITS, **{name: Rate(*rate) for name, rate in rates.items()}}
+
+    return set_limits
+
+
+@pytest.fixture
+def client_for(db: None, redis: Any, tokens: Mint) -> Callable[..., Caller]:
+    """`client_for("alice")`: calls in this process with alice's token, `None` without one; claims may differ."""
+
+    def make(name: str | None, **claims: Any) -> Caller:
+        if name is None:
+            return Caller(None, None)
+        person = PEOPLE[name]
+        return Caller(person, person.token(tokens, **claims))
+
+    return make
+
+
+@pytest.fixture
+def alice(client_for: Callable[..., Caller]) -> Caller:
+    """Owns the tasks."""
+    return client_for("alice")
+
+
+@pytest.fixture
+def bob(client_for: Callable[..., Caller]) -> Caller:
+    """Another user, known here: he has called before, so that tasks can be assigned to him."""
+    caller = client_for("bob")
+    assert caller.get("/v1/me").status_code == 200
+    return caller
+
+
+@pytest.fixture
+def vera(client_for: Callable[..., Caller]) -> Caller:
+    """A viewer."""
+    return client_for("vera")
+
+
+@pytest.fixture
+def ada(client_for: Callable[..., Caller]) -> Caller:
+    """An admin."""
+    return client_for("ada")
+
+
+@pytest.fixture
+def anonymous(client_for: Callable[..., Caller]) -> Caller:
+    return client_for(None)
