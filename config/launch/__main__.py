@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -77,7 +78,8 @@ def _status(arguments: argparse.Namespace) -> None:
     print(f"{system.folder.name}  {system.api_url}")
     for name, part in system.parts().items():
         ready = "ready" if part["ready"] else "starting"
-        print(f"  {name:<22} {ready:<9} pid {part['pid']:<8} {part['url'] or ''}")
+        url = re.sub("//.*@", "//", part["url"] or "")  # the password is in the state file
+        print(f"  {name:<22} {ready:<9} pid {part['pid']:<8} {url}")
 
 
 def _part(arguments: argparse.Namespace) -> None:
