@@ -1,7 +1,5 @@
 """Fixtures that all tests share: the cast, their Redis, the servers of a running system."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ from config.launch import state
 from config.launch.client import LocalSystem
 from tests.accounts.keycloak import Jwks, Mint, rsa_key
 from tests.cast import PEOPLE, Caller
+from tests.embedded_fixture import embedded  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).resolve().parent.parent
 # Whoever asks for one of these needs a server; `-m "not stack and not embedded and not browser"` leaves it out.
@@ -39,33 +38,6 @@ def stack() -> LocalSystem:
     if not state.is_running(state.read(found)):
         pytest.fail("the real servers do not run: make stack-up, or run all tests by make test")
     return LocalSystem(found)
-
-
-@pytest.fixture(scope="session")
-def embedded() -> Iterator[LocalSystem]:
-    """The system of `make run`: the one that runs already, or one started for these tests."""
-    found = ROOT / ".run"
-    if state.is_running(state.read(found)):
-        yield LocalSystem(found)
-        return
-    process = subprocess.Popen([sys.executable, "-m", "config.launch", "run"], cwd=ROOT, stdout=subprocess.PIPE)
-    try:
-        _wait_until_ready(found, process)
-        yield LocalSystem(found)
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
-
-
-def _wait_until_ready(folder: Path, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 240
-    while True:
-        found = state.read(folder)
-        if found and state.is_running(found) and all(part["ready"] for part in found["parts"].values()):
-            return
-        assert process.poll() is None, f"make run ended with {process.returncode}"
-        assert time.monotonic() < deadline, "make run was not ready within 240 s"
-        time.sleep(0.5)
 
 
 @pytest.fixture
