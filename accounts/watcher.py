@@ -35,6 +35,7 @@ LAST_POLL = Gauge(
 )
 
 Event = Mapping[str, Any]
+Read = tuple[str, int, Ending | None]  # id, time in milliseconds, meaning
 
 
 class Watcher:
@@ -45,7 +46,7 @@ class Watcher:
         self._publish_all = True
 
     def poll(self) -> int:
-        """Read the new events and write what they end; returns how many ended something.
+        """Read the new events and write what they end; returns how many denials that made.
 
         Raises KeycloakUnavailable, KeycloakRefused or denials.NotWritten; the same events come again then.
         """
@@ -54,7 +55,7 @@ class Watcher:
             *self._new("admin-events", since, keycloak_events.of_admin, {"direction": "asc"}),
             *self._new("events", since, keycloak_events.of_user, {"type": keycloak_events.USER_EVENT_TYPES}),
         ]
-        endings = [ending for _, _, ending in events if ending is not None and self._applies(ending)]
+        endings = [ending for ending in _latest(events) if self._applies(ending)]
         for ending in endings:
             self._write(ending)
             ENDINGS.labels(ending.ends.value).inc()
@@ -76,7 +77,7 @@ class Watcher:
 
     def _new(
         self, path: str, since: int, meaning: Callable[[Event], Ending | None], query: Mapping[str, Any]
-    ) -> Iterator[tuple[str, int, Ending | None]]:
+    ) -> Iterator[Read]:
         for event in self._pages(path, dateFrom=since, **query):
             event_id = str(event.get("id") or sorted(event.items(), key=str))
             if event_id not in self._known:
@@ -91,7 +92,7 @@ class Watcher:
                 return
             first += _PAGE
 
-    def _remember(self, events: Iterable[tuple[str, int, Ending | None]]) -> None:
+    def _remember(self, events: Iterable[Read]) -> None:
         self._known.update((event_id, at) for event_id, at, _ in events)
         self._newest = max([self._newest, *self._known.values()])
         oldest = self._newest - _OVERLAP
@@ -119,6 +120,15 @@ class Watcher:
             if error.status == 404:
                 return False
             raise
+
+
+def _latest(events: Iterable[Read]) -> list[Ending]:
+    """One ending for each that is hit, the latest: an hour of events is read at the start."""
+    found: dict[tuple[Ends, str, str], Ending] = {}
+    for _, _, ending in sorted(events, key=lambda read: read[1]):
+        if ending is not None:
+            found[ending.ends, ending.subject, ending.session] = ending
+    return list(found.values())
 
 
 def _milliseconds() -> int:

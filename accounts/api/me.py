@@ -3,14 +3,14 @@
 from typing import Any, ClassVar
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principal import principal
 from config.api import client
-from config.api.schema import operation
+from config.api.schema import operation, operations
 from config.api.views import ApiViewSet
 from config.cache import gate
 from config.env import Rate
@@ -34,7 +34,7 @@ class MeOut(serializers.Serializer[Any]):
     limits = serializers.DictField(child=LimitOut(), help_text="By policy.")
 
 
-@extend_schema_view(
+@operations(
     retrieve=extend_schema(
         summary="Who am I?",
         description="The caller as this API sees him. Open to every principal, one without any role included.",
@@ -63,7 +63,7 @@ class MeView(ApiViewSet):
         )
 
 
-@extend_schema_view(
+@operations(
     retrieve=extend_schema(
         summary="How many calls are left?",
         description="Costs nothing. `task` counts the writes on each task by itself; all are left for another one.",

@@ -2,6 +2,7 @@
 
 from accounts.services.users import (
     email_addresses,
+    exporter,
     ids_by_username,
     ids_matching,
     known_user,
@@ -9,4 +10,4 @@ from accounts.services.users import (
     usernames,
 )
 
-__all__ = ["email_addresses", "ids_by_username", "ids_matching", "known_user", "overseer", "usernames"]
+__all__ = ["email_addresses", "exporter", "ids_by_username", "ids_matching", "known_user", "overseer", "usernames"]

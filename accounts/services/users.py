@@ -38,15 +38,24 @@ def email_addresses(user_ids: Iterable[str]) -> dict[str, str]:
 
 
 def overseer(user_id: str) -> Principal:
-    """The principal of an admin who acts in the Django admin, which only the role `admin` may enter."""
+    """An admin who acts in the Django admin, which only the role `admin` may enter."""
+    return _acting(user_id, frozenset(PERMISSIONS))
+
+
+def exporter(user_id: str, *, reads_all: bool) -> Principal:
+    """The owner of an export, with the rights to read that he had when he asked for it."""
+    return _acting(user_id, frozenset({"tasks:read", "tasks:admin"} if reads_all else {"tasks:read"}))
+
+
+def _acting(user_id: str, permissions: frozenset[str]) -> Principal:
     return Principal(
         id=user_id,
         username=usernames([user_id]).get(user_id, user_id),
         email="",
-        roles=frozenset({"admin"}),
-        permissions=frozenset(PERMISSIONS),
+        roles=frozenset(),
+        permissions=permissions,
         sid=None,
         issued_at=0,
         expires_at=0,
-        client="admin-site",
+        client="taskmill",
     )

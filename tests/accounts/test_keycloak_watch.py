@@ -91,12 +91,14 @@ def test_a_new_watcher_catches_up_with_what_happened_before(client: Client, live
 
 
 def test_more_events_than_a_page_holds_are_all_read(live: Live, watcher: Watcher) -> None:
-    with live.somebody("user") as somebody:
+    with live.somebody("user") as busy, live.somebody("user") as last:
         watcher.poll()
         for _ in range(51):
-            somebody.give("viewer")
-            somebody.take("viewer")
-        assert watcher.poll() == 51
+            busy.give("viewer")
+            busy.take("viewer")
+        last.take("user")
+        assert watcher.poll() == 2
+        assert Denial.objects.filter(subject__in=[busy.id, last.id]).count() == 2
 
 
 def test_a_dead_keycloak_is_told_apart_and_loses_no_event(

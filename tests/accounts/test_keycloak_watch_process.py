@@ -40,14 +40,14 @@ def start(live: Live) -> Iterator[Start]:
 
     def run() -> "subprocess.Popen[bytes]":
         command = [sys.executable, str(ROOT / "manage.py"), "keycloak_watch"]
-        process = subprocess.Popen(command, env=environment(live), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, env=environment(live), stdout=subprocess.DEVNULL)
         started.append(process)
         return process
 
     yield run
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 def leaders() -> int:
@@ -125,7 +125,7 @@ def test_it_outlives_a_dead_keycloak_and_a_cut_connection(live: Live, start: Sta
 def test_it_waits_for_a_keycloak_that_is_not_there(live: Live, start: Start) -> None:
     live_elsewhere = Live("http://127.0.0.1:1/realms/taskmill", live.site_url, live.client_secret, "x" * 20)
     command = [sys.executable, str(ROOT / "manage.py"), "keycloak_watch"]
-    process = subprocess.Popen(command, env=environment(live_elsewhere), stdout=subprocess.PIPE)
+    process = subprocess.Popen(command, env=environment(live_elsewhere), stdout=subprocess.DEVNULL)
     try:
         assert until(lambda: leaders() == 1, 30)
         time.sleep(3)
@@ -134,4 +134,4 @@ def test_it_waits_for_a_keycloak_that_is_not_there(live: Live, start: Start) -> 
         assert process.wait(3) == 0
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
