@@ -1,5 +1,11 @@
-"""Filled by the app."""
+"""Everything below /v1/exports."""
 
-from typing import Any
+from django.urls import path
 
-urlpatterns: list[Any] = []
+from exports.api.exports import ExportViewSet
+
+urlpatterns = [
+    path("exports", ExportViewSet.as_view({"get": "list", "post": "create"}), name="exports"),
+    path("exports/<id:id>", ExportViewSet.as_view({"get": "retrieve", "delete": "destroy"}), name="export"),
+    path("exports/<id:id>/file", ExportViewSet.as_view({"get": "file"}), name="export-file"),
+]

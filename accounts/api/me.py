@@ -25,6 +25,12 @@ class LimitLeftOut(LimitOut):
     remaining = serializers.IntegerField(help_text="Calls that are left now.")
 
 
+class LimitsOut(serializers.Serializer[Any]):
+    user = LimitLeftOut()
+    ip = LimitLeftOut()
+    task = LimitLeftOut()
+
+
 class MeOut(serializers.Serializer[Any]):
     id = serializers.CharField(help_text="The `sub` of the token: what `owner` and `assignee` of a task hold.")
     username = serializers.CharField()
@@ -67,7 +73,7 @@ class MeView(ApiViewSet):
     retrieve=extend_schema(
         summary="How many calls are left?",
         description="Costs nothing. `task` counts the writes on each task by itself; all are left for another one.",
-        **operation(serializers.DictField(child=LimitLeftOut())),
+        **operation(LimitsOut),
     )
 )
 class LimitsView(ApiViewSet):

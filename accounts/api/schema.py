@@ -1,11 +1,11 @@
 """What the OpenAPI document says of /v1/users beyond the code."""
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 
 from accounts.api.serializers import UserOut, UserPatch, UserRoles
 from config.api import pagination
-from config.api.schema import IDEMPOTENCY_KEY, operation, page_of, parameter
+from config.api.schema import IDEMPOTENCY_KEY, operation, operations, page_of, parameter
 
 _LIST_PARAMETERS = [
     parameter("username", "Exactly this name."),
@@ -14,7 +14,7 @@ _LIST_PARAMETERS = [
     parameter("cursor", "The `next_cursor` of the page before; goes on with any page_size."),
 ]
 
-USER_OPERATIONS = extend_schema_view(
+USER_OPERATIONS = operations(
     list=extend_schema(
         summary="List users",
         description="Everybody who has called this API or was changed through it, by id. Needs `users:admin`.",

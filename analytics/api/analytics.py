@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django.http import QueryDict
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,7 +15,7 @@ from analytics.services import rollups
 from analytics.services import summary as summaries
 from config.api import parameters
 from config.api.permissions import insufficient_scope
-from config.api.schema import operation, parameter
+from config.api.schema import operation, operations, parameter
 from config.api.views import ApiViewSet
 from config.data import reading
 
@@ -60,7 +60,7 @@ _PARAMETERS = [
 ]
 
 
-@extend_schema_view(
+@operations(
     daily=extend_schema(
         summary="Numbers by day",
         description="Tasks created, completed and deleted on each UTC day. Needs `tasks:read`.",

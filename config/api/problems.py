@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError, InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from rest_framework import exceptions
 
 from config.observability import context
@@ -80,6 +80,7 @@ CATALOGUE: dict[str, Kind] = {
     "unsupported-media-type": Kind(
         415, "Unsupported media type", "Send application/json, or application/merge-patch+json with PATCH."
     ),
+    "range-not-satisfiable": Kind(416, "Range not satisfiable", "The range begins behind the end of the file."),
     "idempotency-mismatch": Kind(
         422,
         "Key used for another call",
@@ -162,7 +163,12 @@ def of(error: BaseException) -> Problem:  # noqa: PLR0911 (one case a line)
             return Problem("invalid-body", errors=list(_field_errors(error.detail)))
         case exceptions.ParseError():
             return Problem("invalid-body", str(error.detail))
-        case OperationalError() | InterfaceError():
+        case UnreadablePostError():
+            return Problem("bad-request", "The body ended before its Content-Length.")
+        case SuspiciousOperation():  # such as more than a thousand query parameters
+            return Problem("bad-request", "The request is malformed or has too many parts.")
+        case OperationalError() | InterfaceError() | InternalError():
+            # InternalError: a server that was a standby when it was asked to write.
             logger.warning("database unavailable", extra={"error": str(error)})
             return unavailable("The database does not answer. Nothing was changed.")
         case DatabaseError() | _:
@@ -199,7 +205,7 @@ def handle(error: Exception, handler_context: dict[str, Any]) -> HttpResponse:
     if isinstance(error, exceptions.MethodNotAllowed):
         problem.headers["Allow"] = ", ".join(handler_context["view"].allowed_methods)
     if isinstance(error, exceptions.UnsupportedMediaType) and request.method == "PATCH":
-        problem.headers["Accept-Patch"] = "application/merge-patch+json, application/json"
+        problem.headers["Accept-Patch"] = "application/merge-patch+json, application/json"  # bodies.ACCEPT_PATCH
     return respond(problem, request)
 
 

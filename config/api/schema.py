@@ -1,9 +1,9 @@
 """The OpenAPI 3.1 document: what all operations share. Served from the committed snapshot (see `document`)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.openapi import AutoSchema
@@ -13,6 +13,8 @@ from rest_framework import serializers
 
 from config.api import pagination
 from config.api.problems import CATALOGUE, MEDIA_TYPE
+
+T = TypeVar("T")
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
 
@@ -66,6 +68,17 @@ class ProblemDocument(serializers.Serializer[Any]):
     )
 
 
+def operations(**described: Callable[[Any], Any]) -> Callable[[type[T]], type[T]]:
+    """Describes the actions of a viewset, whatever their names (`extend_schema_view` knows DRF's own names only)."""
+
+    def decorate(view: type[T]) -> type[T]:
+        for action, describe in described.items():
+            setattr(view, action, describe(getattr(view, action)))
+        return view
+
+    return decorate
+
+
 _ALWAYS = (401, 403, 429, 503)
 
 
@@ -75,6 +88,14 @@ def operation(answer: Any, *, status: int = 200, errors: Sequence[int] = ()) -> 
     for code in sorted({*errors, *_ALWAYS}):
         responses[code, MEDIA_TYPE] = _problem(code)
     return {"responses": responses}
+
+
+def binary(*, errors: Sequence[int]) -> dict[str, Any]:
+    """The `responses` of a download."""
+    whole, part = OpenApiResponse(bytes, description="The file."), OpenApiResponse(bytes, description="The range.")
+    responses = operation(None, errors=errors)["responses"]
+    media = "application/octet-stream"
+    return {"responses": {(200, media): whole, (206, media): part, **{k: v for k, v in responses.items() if k != 200}}}
 
 
 @cache
@@ -99,6 +120,7 @@ def _problem(status: int) -> OpenApiResponse:
     return OpenApiResponse(ProblemDocument, description=title, examples=examples)
 
 
+@cache
 def page_of(serializer: type[serializers.Serializer[Any]]) -> Any:
     """The envelope of a list."""
     return inline_serializer(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import orjson
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from accounts.principal import principal
 from config.api import pagination
 from config.api.problems import Problem
-from config.api.schema import PAGE_PARAMETERS, operation, page_of
+from config.api.schema import PAGE_PARAMETERS, operation, operations, page_of
 from config.api.views import ApiViewSet
 from config.data import reading
 from notifications.models import Notification
@@ -36,7 +36,7 @@ class ReadAllOut(serializers.Serializer[Any]):
     read = serializers.IntegerField(help_text="How many were unread.")
 
 
-@extend_schema_view(
+@operations(
     list=extend_schema(
         summary="List notifications",
         description="Your inbox, newest first. Needs `tasks:read`.",

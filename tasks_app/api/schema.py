@@ -1,9 +1,18 @@
 """What the OpenAPI document says of /v1/tasks beyond the code."""
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 
-from config.api.schema import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, PAGE_PARAMETERS, operation, page_of, parameter
+from config.api.schema import (
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    PAGE_PARAMETERS,
+    operation,
+    operations,
+    page_of,
+    parameter,
+)
 from tasks_app.api.serializers import EventOut, TaskCreate, TaskOut, TaskPatch
 from tasks_app.models import Priority, Status
 from tasks_app.services import filters
@@ -28,7 +37,7 @@ LIST_PARAMETERS = [
     *PAGE_PARAMETERS,
 ]
 
-TASK_OPERATIONS = extend_schema_view(
+TASK_OPERATIONS = operations(
     list=extend_schema(
         summary="List tasks",
         description="Your own tasks, newest first. Needs `tasks:read`. Nothing that is not understood is ignored.",
@@ -67,7 +76,7 @@ TASK_OPERATIONS = extend_schema_view(
     ),
 )
 
-HISTORY_OPERATIONS = extend_schema_view(
+HISTORY_OPERATIONS = operations(
     list=extend_schema(
         summary="History of a task",
         description="Its events, oldest first, with what each changed and who did it. Needs `tasks:read`.",
@@ -76,7 +85,7 @@ HISTORY_OPERATIONS = extend_schema_view(
     )
 )
 
-TRASH_OPERATIONS = extend_schema_view(
+TRASH_OPERATIONS = operations(
     list=extend_schema(
         summary="List the trash",
         description="Your own deleted tasks, newest deletion first. They stay for 30 days. Needs `tasks:read`.",

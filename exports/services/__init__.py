@@ -1,0 +1,1 @@
+"""Requests for exports, their files, and the job that writes them."""
