@@ -83,8 +83,10 @@ def replay(identifiers: Iterable[str] | None = None, queue: str | None = None) -
     A letter is forgotten only when the broker has confirmed its message, so that it can be replayed twice but is never
     lost; consumers take an event once.
     """
-    publisher = Publisher()
-    return _each(identifiers, queue, lambda letter: publisher.publish([letters.resend(letter.queue, letter.message)]))
+    with Publisher() as publisher:
+        return _each(
+            identifiers, queue, lambda letter: publisher.publish([letters.resend(letter.queue, letter.message)])
+        )
 
 
 def purge(identifiers: Iterable[str] | None = None, queue: str | None = None) -> int:
@@ -98,9 +100,12 @@ def _each(identifiers: Iterable[str] | None, queue: str | None, act: Any) -> int
     with store.open():
         for letter, receipt in store.read(_queues(queue)):
             if wanted is None or letter.id in wanted:
+                # This death, not the next one: a replayed message may die again before the row is marked.
+                note = DeadLetter.objects.using("default").filter(id=UUID(letter.id)).first()
                 act(letter)
                 store.forget(receipt)
-                DeadLetter.objects.filter(id=UUID(letter.id)).update(replayed_at=Now())
+                if note:
+                    DeadLetter.objects.filter(id=note.id, died_at=note.died_at).update(replayed_at=Now())
                 done += 1
     return done
 

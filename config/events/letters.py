@@ -52,11 +52,11 @@ def of(message: Any) -> Message:
 
 
 def identifier(message: Message) -> UUID:
-    """The task's id; of a message without one, an id made from its body."""
+    """The task's id; of a message without a proper one, an id made from what it holds."""
     try:
         return UUID(str(message.headers.get("id")))
     except ValueError:
-        return uuid5(_NAMESPACE, message.body)
+        return uuid5(_NAMESPACE, f"{task_name(message)} {message.headers.get('id')} {message.body}")
 
 
 def task_name(message: Message) -> str:

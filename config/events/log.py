@@ -39,6 +39,8 @@ def append(events: Sequence[NewEvent]) -> int:
 
     Raises TransactionManagementError outside a transaction: an event that stands without its write is a lie.
     """
+    if not events:
+        raise ValueError("There are no events to append, and so no transaction id to return.")
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("An event is appended in the transaction of its write.")
     rows = [_row(event, identifier) for event, identifier in zip(events, _ids(len(events)), strict=True)]

@@ -1,8 +1,8 @@
 """The log as the relay reads it: what lies behind its cursor, and nothing that could still be overtaken.
 
 A row is read only when every transaction with a smaller id has ended (`pg_snapshot_xmin`): a row that commits
-later can then never appear before one that was read. A transaction that writes and stays open holds the relay up,
-which `taskmill_relay_lag_seconds` shows.
+later can then never appear before one that was read. A transaction that writes and stays open, in whichever database
+of the server, holds the relay up; `taskmill_relay_lag_seconds` shows that.
 """
 
 from collections.abc import Iterator, Mapping

@@ -8,7 +8,7 @@ as well). What was sent before is then sent again: at least once.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from amqp.exceptions import AMQPError
 from django.conf import settings
@@ -68,6 +68,12 @@ class Publisher:
         self._transport: Any = None
         self._producer: Any = None
         self._confirms = _Confirms()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.drop()
 
     def publish(self, messages: Sequence[Send]) -> None:
         """Returns when the broker has taken responsibility for every message. Raises Unpublished."""

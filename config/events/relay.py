@@ -24,7 +24,7 @@ logger = logging.getLogger("events.relay")
 
 # Seconds. It polls because NOTIFY takes a lock at commit that makes all writers queue up.
 BUSY, IDLE = 0.02, 0.2
-BACKOFF, BACKOFF_AT_MOST = 0.25, 5.0
+BACKOFF, BACKOFF_AT_MOST = 0.25, 3.0
 STANDBY = 1.0
 STATUS_EVERY = 5.0
 BATCH = 200

@@ -27,6 +27,9 @@ def subscribe(subscription: Subscription) -> None:
     if subscription.queue not in topology.QUEUES:
         known = ", ".join(topology.QUEUES)
         raise ImproperlyConfigured(f"{subscription.name} subscribes by queue {subscription.queue}: use one of {known}.")
+    if any(event_type.startswith(f"{subscription.name}.") for event_type in subscription.types):
+        # Its binding would catch the CloudEvents too, which are no tasks.
+        raise ImproperlyConfigured(f"{subscription.name} is the first word of an event type: name it otherwise.")
     _subscriptions[subscription.name] = subscription
 
 

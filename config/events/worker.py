@@ -8,7 +8,6 @@
 import logging
 from typing import Any
 
-from celery import bootsteps
 from celery.contrib.django.task import DjangoTask
 from celery.worker import consumer, request, state
 from django.db import DatabaseError
@@ -18,16 +17,6 @@ from config.events import deadletters, topology
 
 logger = logging.getLogger("events.worker")
 RECONNECT_AT_MOST = 2.0  # seconds between two tries
-
-
-class Topology(bootsteps.StartStopStep):
-    """Declares exchanges, queues and bindings at each connect, before anything is consumed or rejected."""
-
-    requires = ("celery.worker.consumer.connection:Connection",)
-
-    def start(self, parent: Any) -> None:
-        with parent.connection.channel() as channel:
-            topology.declare(channel)
 
 
 class Consumer(consumer.Consumer):
@@ -57,6 +46,8 @@ class Consumer(consumer.Consumer):
         errors = conn.recoverable_connection_errors
         retry_over_time(conn.connect, errors, errback=failed, callback=state.maybe_shutdown)
         self.first_connection_attempt = False
+        with conn.channel() as channel:
+            topology.declare(channel)  # a rejected message must find its dead-letter queue
         return conn
 
 

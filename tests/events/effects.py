@@ -14,6 +14,11 @@ def query(sql: str, *values: Any) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
+def execute(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
 def effects() -> list[UUID]:
     """The events that had their effect, in the order of the effects."""
     return [row[0] for row in query("SELECT event_id FROM probe_effect ORDER BY number")]

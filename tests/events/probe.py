@@ -35,7 +35,7 @@ CREATE TABLE probe_effect (number bigserial, event_id uuid, subject uuid, versio
 CREATE TABLE probe_attempt (number bigserial, event_id uuid);
 """
 
-subscribe(Subscription(name="probe", queue=QUEUE, task=NAME, types=frozenset({TYPE})))
+subscribe(Subscription(name="prober", queue=QUEUE, task=NAME, types=frozenset({TYPE})))
 
 
 @consumer(name=NAME, queue=QUEUE)

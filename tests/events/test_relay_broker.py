@@ -77,6 +77,6 @@ def test_relay_broker_comes_back_empty(processes: Processes, append: Append, bro
     eventually(lambda: processes.said(relay, "event published"), within=60, what="the publication")
     broker.delete_queues()
     second = append()
-    eventually(lambda: processes.said(relay, "no queue takes task.events probe"), within=30, what="the complaint")
+    eventually(lambda: processes.said(relay, "no queue takes task.events prober"), within=30, what="the complaint")
     processes.worker()
     assert await_effects(1) == [second] != [first]

@@ -86,4 +86,4 @@ def test_relay_publish_ends_after_the_batch_on_sigterm(processes: Processes, app
 def test_relay_publish_names_a_task_message_after_its_event(append: Append) -> None:
     """The same id however often it is published, so that a duplicate can be recognized in logs."""
     event = append()
-    assert task_id(event, "probe") == task_id(event, "probe") != task_id(event, "other")
+    assert task_id(event, "prober") == task_id(event, "prober") != task_id(event, "other")
