@@ -10,7 +10,7 @@ from config.launch import state
 from config.launch.application import ROOT
 from config.launch.console import Console
 from config.launch.errors import LaunchError
-from config.launch.processes import family, look, mark, send, wait_gone
+from config.launch.processes import Process, family, look, send, wait_gone
 
 
 def start(folder: Path, target: str, console: Console) -> None:
@@ -55,17 +55,23 @@ def stop(folder: Path, console: Console) -> bool:
         left = state.end_leftovers(folder)
         (folder / "state.json").unlink(missing_ok=True)
         return bool(left)
-    known = [
-        family(int(part["pid"]), int(part["started"]), mark(folder, name)) for name, part in found["parts"].items()
-    ]
+    known = [family(state.origin(folder, name, part)) for name, part in found["parts"].items()]
     launcher = look(int(found["launcher"]["pid"]))
     if launcher:
-        send([launcher], signal.SIGTERM)
-        console.line("Stopping.")
-        if not wait_gone([launcher], 60):
-            send([launcher], signal.SIGKILL)
-            wait_gone([launcher], 5)
+        _end(launcher, folder, console)
     state.end_leftovers(folder)
     if not wait_gone([process for part in known for process in part], 5):
         raise LaunchError(f"some processes did not end: see {folder / 'state.json'}.")
     return True
+
+
+def _end(launcher: Process, folder: Path, console: Console) -> None:
+    """Show what the launcher says while it stops everything; kill one that does not come to an end."""
+    deadline = time.monotonic() + 60
+    with (folder / "log" / "launcher.log").open("a+", encoding="utf-8", errors="replace") as lines:
+        send([launcher], signal.SIGTERM)
+        while not wait_gone([launcher], 0.1):
+            for line in lines:
+                console.line(line.rstrip())
+            if time.monotonic() > deadline:
+                send([launcher], signal.SIGKILL)

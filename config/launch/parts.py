@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.launch.errors import LaunchError, explain
-from config.launch.processes import MARK, Process, family, look, send
+from config.launch.processes import MARK, Origin, Process, family, look, send
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -102,7 +102,7 @@ class Running:
             raise LaunchError(f"{part.name} cannot be started: {explain(error)}") from error
 
     def family(self) -> list[Process]:
-        return family(self.process.pid, self.started, self.mark)
+        return family(Origin(self.process.pid, self.started, self.mark, self.part.command[0]))
 
     def exit_code(self) -> int | None:
         return self.process.poll()

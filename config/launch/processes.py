@@ -5,9 +5,11 @@ too, or the mark that the launcher puts into the environment of what it starts.
 """
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,15 +56,39 @@ def _is_marked(pid: int, text: str) -> bool:
         return False
 
 
-def family(pid: int, started: int, text: str) -> list[Process]:
-    """A part's processes: the first one, its group, those that carry its mark, and all that descend from them.
+def _runs(pid: int, program: str) -> bool:
+    found = shutil.which(program)
+    try:
+        return found is not None and Path(f"/proc/{pid}/exe").resolve(strict=True) == Path(found).resolve()
+    except OSError:
+        return False
 
-    No single way is enough: PostgreSQL's children lead groups of their own and overwrite their environment,
-    RabbitMQ's virtual machine outlives its start script. The group counts only while its leader lives.
+
+@dataclass(frozen=True)
+class Origin:
+    """By what a part's processes are known: its first process, which leads a session, its mark and its program."""
+
+    pid: int
+    started: int
+    mark: str
+    program: str
+
+    def includes(self, process: Process, leads: bool) -> bool:
+        """`leads`: the first process still lives. When it does not, its session's id could be somebody else's."""
+        if process.session == self.pid and (leads or _runs(process.pid, self.program)):
+            return True
+        return _is_marked(process.pid, self.mark)
+
+
+def family(origin: Origin) -> list[Process]:
+    """A part's processes: the first one, its session, those that carry its mark, and all that descend from them.
+
+    No single way is enough: PostgreSQL's children lead sessions of their own, nginx's overwrite their
+    environment, RabbitMQ's virtual machine outlives its start script.
     """
     running = everything()
-    leads = is_alive(pid, started)
-    members = {process.pid for process in running if (leads and process.group == pid) or _is_marked(process.pid, text)}
+    leads = is_alive(origin.pid, origin.started)
+    members = {process.pid for process in running if origin.includes(process, leads)}
     while more := {process.pid for process in running if process.parent in members} - members:
         members |= more
     return [process for process in running if process.pid in members]

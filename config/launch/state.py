@@ -14,7 +14,7 @@ from typing import Any
 
 from config.launch.errors import LaunchError
 from config.launch.parts import Running
-from config.launch.processes import family, is_alive, mark, send, wait_gone
+from config.launch.processes import Origin, family, is_alive, mark, send, wait_gone
 
 State = dict[str, Any]
 
@@ -58,6 +58,10 @@ def entry(running: Running) -> State:
     }
 
 
+def origin(folder: Path, name: str, part: State) -> Origin:
+    return Origin(int(part["pid"]), int(part["started"]), mark(folder, name), str(part["command"][0]))
+
+
 def is_running(state: State | None) -> bool:
     """Whether the launcher that wrote this state still lives."""
     launcher = (state or {}).get("launcher") or {}
@@ -69,7 +73,7 @@ def end_leftovers(folder: Path) -> list[str]:
     state = read(folder) or {}
     ended = []
     for name, part in reversed((state.get("parts") or {}).items()):
-        left = family(int(part["pid"]), int(part["started"]), mark(folder, name))
+        left = family(origin(folder, name, part))
         if left:
             send(left, signal.SIGCONT)
             send(left, signal.SIGTERM)

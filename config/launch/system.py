@@ -82,7 +82,8 @@ class System:
     def open(self, part: Part) -> None:
         if part.prepare:
             part.prepare()
-        self.running.pop(part.name, None)
+        if before := self.running.pop(part.name, None):
+            before.kill()  # somebody killed its first process only: the rest would keep the port
         self.running[part.name] = Running(part, mark(self.folder, part.name))
         self.save()  # before waiting: a launcher killed in this moment must not lose track of it
 
@@ -174,7 +175,7 @@ class System:
         if name not in self.parts:
             raise LaunchError(f"there is no part {name}: there are {', '.join(self.parts)}.")
         if what == "start":
-            if name in self.running and not self.running[name].is_gone():
+            if name in self.running and self.running[name].exit_code() is None:
                 raise LaunchError(f"{name} is running already.")
             return self.start([name])
         if what not in _ACTIONS:

@@ -1,5 +1,7 @@
 """Drills stop, kill, freeze and start single parts of a running system."""
 
+import os
+import signal
 import urllib.request
 
 import pytest
@@ -73,3 +75,15 @@ def test_drill_without_a_system_says_how_to_start_one(tiny: Tiny) -> None:
     tiny.folder.mkdir()
     with pytest.raises(LaunchError, match="no system is running"):
         LocalSystem(tiny.folder).part("web").stop()
+
+
+def test_part_whose_first_process_was_killed_can_be_started_again(tiny: Tiny) -> None:
+    """A drill that knows only the process id: what the first process leaves behind must not be in the way."""
+    system = tiny.up()
+    family = system.part("family")
+    before = set(tiny.processes())
+    os.kill(family.pid, signal.SIGKILL)
+    eventually(lambda: not family.entry["ready"], "the state file says so")
+    family.start()
+    left = {process.pid for process in before} & {process.pid for process in tiny.processes()}
+    assert left == {system.part("web").pid}

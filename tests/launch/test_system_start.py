@@ -90,7 +90,8 @@ def test_process_that_got_the_id_of_a_part_is_left_alone(tiny: Tiny) -> None:
     tiny.folder.mkdir()
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
         try:
-            state.write(tiny.folder, {"parts": {"web": {"pid": stranger.pid, "pgid": stranger.pid, "started": 1}}})
+            entry = {"pid": stranger.pid, "pgid": stranger.pid, "started": 1, "command": ["web-server"]}
+            state.write(tiny.folder, {"parts": {"web": entry}})
             assert state.end_leftovers(tiny.folder) == []
             assert stranger.poll() is None
         finally:
