@@ -104,8 +104,11 @@ class LocalSystem:
 
 
 def find(folders: Iterable[Path] = FOLDERS) -> LocalSystem:
-    """The system that runs: the real servers first, then the embedded ones."""
-    for folder in folders:
-        if state.is_running(state.read(folder)):
-            return LocalSystem(folder)
-    raise LaunchError("no system is running: start one with `make stack-up` or `make run`.")
+    """The system that runs; of two the one that was started last, since that is the one somebody looks at."""
+    found = [(folder, state.read(folder)) for folder in folders]
+    running = [
+        (int(known["launcher"]["started"]), folder) for folder, known in found if known and state.is_running(known)
+    ]
+    if not running:
+        raise LaunchError("no system is running: start one with `make stack-up` or `make run`.")
+    return LocalSystem(max(running)[1])

@@ -9,6 +9,7 @@ from pathlib import Path
 from config.launch import probes
 from config.launch.errors import LaunchError
 from config.launch.parts import Part
+from config.launch.processes import everything, wait_gone
 from config.launch.stack.layout import HOST, Layout, template
 from config.launch.stack.templates import write
 
@@ -121,8 +122,18 @@ def _configure(cluster: Cluster, role: str) -> Callable[[], None]:
             made.rename(home / role)
         for name in ("postgresql.conf", "pg_hba.conf"):
             write(home / name, template("postgres", name).read_text(encoding="utf-8"), cluster.account)
+        wait_gone([process for process in everything() if _works_in(process.pid, home / role)], 10)
 
     return prepare
+
+
+def _works_in(pid: int, data: Path) -> bool:
+    """Whether it is a process of the server on this data folder. When the first process was killed, its children
+    notice that a moment later, and no new server starts on their folder before the last one has ended."""
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink() == data
+    except OSError:
+        return False
 
 
 def _roles(cluster: Cluster) -> Part:
