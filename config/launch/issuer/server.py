@@ -94,8 +94,9 @@ class Handler(BaseHTTPRequestHandler):
         ]
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Without the query, which may carry codes."""
-        print(f"{self.command} {urlsplit(self.path).path} {code}", flush=True)
+        """Without the query, which may carry codes; and not each poll for events, which comes every two seconds."""
+        if self.command != "GET" or str(code) >= "400" or not self.path.startswith("/admin/"):
+            print(f"{self.command} {urlsplit(self.path).path} {int(code)}", flush=True)
 
     def log_message(self, format: str, *args: object) -> None:
         print(format % args, file=sys.stderr, flush=True)

@@ -122,14 +122,23 @@ def _configure(cluster: Cluster, role: str) -> Callable[[], None]:
             made.rename(home / role)
         for name in ("postgresql.conf", "pg_hba.conf"):
             write(home / name, template("postgres", name).read_text(encoding="utf-8"), cluster.account)
-        wait_gone([process for process in everything() if _works_in(process.pid, home / role)], 10)
+        _clear_lock(home / role)
 
     return prepare
 
 
+def _clear_lock(data: Path) -> None:
+    """Remove the lock file of a server that was killed, once nothing works in its folder any more.
+
+    Its children end a moment later than their parent. The file alone proves nothing: its process id may belong to
+    somebody else by now, or to a dead process that nobody has waited for, and PostgreSQL would not start.
+    """
+    if wait_gone([process for process in everything() if _works_in(process.pid, data)], 10):
+        (data / "postmaster.pid").unlink(missing_ok=True)
+
+
 def _works_in(pid: int, data: Path) -> bool:
-    """Whether it is a process of the server on this data folder. When the first process was killed, its children
-    notice that a moment later, and no new server starts on their folder before the last one has ended."""
+    """Whether it is a process of the server on this data folder."""
     try:
         return Path(f"/proc/{pid}/cwd").readlink() == data
     except OSError:
