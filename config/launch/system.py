@@ -32,7 +32,6 @@ class System:
         self.folder, self.about, self.hint, self.console = folder, about, hint, console
         self.parts = {part.name: part for part in parts}
         self.running: dict[str, Running] = {}  # in the order of their start
-        self.done: set[str] = set()  # steps that have ended well
         self.is_ready = False
         self.stops = 0  # how often somebody asked to stop
 
@@ -46,10 +45,7 @@ class System:
         try:
             self.start(list(self.parts))
             if not self.stops:
-                self.is_ready = True
-                self.save()
-                self.announce()
-                self._watch()
+                self._stay()
         finally:
             self.console.restart()
             self.stop()
@@ -59,21 +55,19 @@ class System:
         """Called once all parts are ready; targets print their addresses here."""
 
     def start(self, names: Sequence[str]) -> None:
-        """Start these parts in the order of their needs; returns when all are ready or a stop is asked for."""
+        """Start these parts, each when those of them that it needs are ready; returns when all are.
+
+        Needs that are not among `names` do not count: drills start a worker while the broker is down.
+        """
         waiting = list(names)
         deadlines: dict[str, float] = {}
         while (waiting or deadlines) and not self.stops:
-            can_start = [name for name in waiting if self._can_start(name)]
-            if waiting and not (can_start or deadlines):
-                raise LaunchError(f"{waiting[0]} needs {self._unready(waiting[0])}, which does not run.")
-            for name in can_start:
+            for name in [name for name in waiting if not {*self.parts[name].needs} & {*waiting, *deadlines}]:
                 waiting.remove(name)
                 part = self.parts[name]
-                if part.skip and part.skip():
-                    self.done.add(name)
-                    continue
-                deadlines[name] = time.monotonic() + part.ready_seconds
-                self.open(part)
+                if not (part.skip and part.skip()):
+                    deadlines[name] = time.monotonic() + part.ready_seconds
+                    self.open(part)
             for name in [name for name in deadlines if self._is_settled(name, deadlines[name])]:
                 del deadlines[name]
             self.console.waiting(deadlines)
@@ -87,15 +81,6 @@ class System:
         self.running[part.name] = Running(part, mark(self.folder, part.name))
         self.save()  # before waiting: a launcher killed in this moment must not lose track of it
 
-    def _can_start(self, name: str) -> bool:
-        return all(self._is_ready(needed) for needed in self.parts[name].needs if needed in self.parts)
-
-    def _is_ready(self, name: str) -> bool:
-        return name in self.done or (name in self.running and self.running[name].is_ready)
-
-    def _unready(self, name: str) -> str:
-        return ", ".join(needed for needed in self.parts[name].needs if not self._is_ready(needed))
-
     def _is_settled(self, name: str, deadline: float) -> bool:
         """Whether a started part is ready, or a step has ended well; raises when that cannot happen any more."""
         running = self.running[name]
@@ -106,7 +91,6 @@ class System:
                     f"{name} ended with exit code {code} before it was ready: {running.last_line()} "
                     f"(its log: {part.log})"
                 )
-            self.done.add(name)
             del self.running[name]
         elif not part.once and (part.ready is None or part.ready()):
             running.is_ready = True
@@ -118,9 +102,12 @@ class System:
         self.save()
         return True
 
-    def _watch(self) -> None:
-        """Stay until asked to stop. A part that ends is reported and not restarted: drills end parts on purpose."""
-        with Control(self.folder) as control:
+    def _stay(self) -> None:
+        """Until asked to stop. A part that ends is reported and not restarted: drills end parts on purpose."""
+        with Control(self.folder) as control:  # first: who reads "ready" may ask for something at once
+            self.is_ready = True
+            self.save()
+            self.announce()
             while not self.stops:
                 self._report_ended()
                 control.serve(self, _TICK)
