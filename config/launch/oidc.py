@@ -48,13 +48,13 @@ class Issuer:
         """What a browser does: the form, the code, and the code exchanged with its PKCE verifier."""
         verifier = secrets.token_urlsafe(48)
         browser = _browser()
-        page = _open(browser, f"{self._base}/auth?{self._challenge(client, redirect_uri, verifier)}")
-        action = re.search(r'<form[^>]*action="([^"]+)"', page.read().decode())
+        with _open(browser, f"{self._base}/auth?{self._challenge(client, redirect_uri, verifier)}") as page:
+            action = re.search(r'<form[^>]*action="([^"]+)"', page.read().decode())
         if action is None:
             raise LaunchError(f"the login page of {self.url} has no form.")
         form = urlencode({"username": username, "password": password, "credentialId": ""}).encode()
-        answer = _open(browser, html.unescape(action[1]), form)
-        code = parse_qs(urlsplit(answer.headers.get("Location") or "").query).get("code")
+        with _open(browser, html.unescape(action[1]), form) as answer:
+            code = parse_qs(urlsplit(answer.headers.get("Location") or "").query).get("code")
         if code is None:
             raise LaunchError(f"the login of {username} was refused with status {answer.status}.")
         exchange = {"grant_type": "authorization_code", "client_id": client, "redirect_uri": redirect_uri}
