@@ -6,7 +6,7 @@ DIRECT = "direct"
 
 
 class Leadership:
-    """Raises DatabaseError when PostgreSQL does not answer: then `drop` it and ask again later.
+    """Raises django.db.Error when PostgreSQL does not answer: then `drop` it and ask again later.
 
     The lock lives exactly as long as its connection, so work that writes through that connection can never run
     beside a successor.

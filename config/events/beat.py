@@ -9,7 +9,7 @@ from typing import Any
 
 from celery.beat import Scheduler
 from celery.schedules import schedule
-from django.db import DatabaseError
+from django.db import Error
 
 from config.data.leadership import Leadership
 
@@ -40,7 +40,7 @@ class LeadingScheduler(Scheduler):
     def _hold(self) -> bool:
         try:
             return self._leadership.hold()
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("beat cannot ask for the lead: %s", error)
             self._leadership.drop()
             return False

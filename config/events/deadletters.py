@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -64,10 +65,10 @@ def bury(message: Any, error: str) -> None:
         connection.close()
 
 
-def listing(queue: str | None = None) -> list[Letter]:
+def listing(queue: str | None = None, limit: int | None = None) -> list[Letter]:
     store = _store()
     with store.open():
-        return [letter for letter, _ in store.read(_queues(queue))]
+        return [letter for letter, _ in islice(store.read(_queues(queue)), limit)]
 
 
 def find(identifier: str) -> Letter:

@@ -31,6 +31,10 @@ class Unpublished(Exception):
     """The broker did not take the whole batch."""
 
 
+# For callers who read from the broker as well.
+TROUBLE: tuple[type[Exception], ...] = (Unpublished, *BROKER_ERRORS)
+
+
 @dataclass
 class _Confirms:
     """What the broker has said about the messages of one channel."""

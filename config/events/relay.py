@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import Error
 from prometheus_client import Counter, Gauge
 
 from config.data.leadership import Leadership
@@ -61,7 +61,7 @@ class Relay:
                 pause = STANDBY if position is None else self._round(position, pause)
             except Unpublished as error:
                 pause = self._failed(error)
-            except (DatabaseError, CursorMoved) as error:
+            except (Error, CursorMoved) as error:
                 logger.warning("relay gives up the lead: %r", error)
                 self._resign()
                 pause = STANDBY

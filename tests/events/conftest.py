@@ -1,4 +1,6 @@
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -73,7 +75,12 @@ class Processes:
     def _start(self, command: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
         with self._file(len(self._all)).open("wb") as output:
             process = subprocess.Popen(
-                command, cwd=ROOT, env={**self._env, **env}, stdout=output, stderr=subprocess.STDOUT
+                command,
+                cwd=ROOT,
+                env={**self._env, **env},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         self._all.append(process)
         return process
@@ -82,14 +89,11 @@ class Processes:
         return self._folder / f"process-{number}.log"
 
     def stop(self) -> None:
+        """At once, with all children: what a test wanted to see, it has seen."""
         for process in self._all:
-            process.terminate()
-        for process in self._all:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 @pytest.fixture

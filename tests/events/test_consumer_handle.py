@@ -1,5 +1,6 @@
 """What becomes of an event in a consumer: one effect, bounded tries, and never a lost message."""
 
+import json
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from kombu import Connection, Producer
 from config.events import deadletters, messages, topology
 from config.events.outbox import Outbox
 from config.events.publisher import Publisher
+from config.observability import context
 from tests.events import probe
 from tests.events.broker import Broker, eventually
 from tests.events.conftest import Append, Processes
@@ -122,9 +124,13 @@ def test_consumer_handle_worker_killed_in_the_middle(processes: Processes, appen
     assert await_effects(1) == [event]
 
 
-def test_consumer_handle_says_so_with_the_request_id(processes: Processes, append: Append) -> None:
-    processes.relay()
-    worker = processes.worker()
-    append()
+def test_consumer_handle_is_logged_with_the_request_id(processes: Processes, append: Append) -> None:
+    """From the log lines one can follow a call through the relay into its consumers."""
+    relay, worker = processes.relay(), processes.worker()
+    with context.bind(request_id="call-1"):
+        event = append()
     await_effects(1)
     eventually(lambda: processes.said(worker, "event consumed"), within=10, what="the log line")
+    for process, said in ((relay, "event published"), (worker, "event consumed")):
+        lines = [json.loads(line) for line in processes.output(process).splitlines() if said in line]
+        assert [(line["request_id"], line["event_id"]) for line in lines] == [("call-1", str(event))]

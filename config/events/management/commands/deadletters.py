@@ -4,9 +4,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.events import deadletters, topology
-from config.events.publisher import BROKER_ERRORS, Unpublished
+from config.events.publisher import TROUBLE
 
-TROUBLE: tuple[type[Exception], ...] = (Unpublished, *BROKER_ERRORS)
 ADVICE = "start the broker, or correct BROKER_URL, and try again."
 
 
