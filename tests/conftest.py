@@ -17,10 +17,11 @@ from config.launch.client import LocalSystem
 from tests.accounts.keycloak import Jwks, Mint, rsa_key
 from tests.cast import PEOPLE, Caller
 from tests.embedded_fixture import embedded  # noqa: F401 - a fixture
+from tests.journeys.system import System
 
 ROOT = Path(__file__).resolve().parent.parent
 # Whoever asks for one of these needs a server; `-m "not stack and not embedded and not browser"` leaves it out.
-SERVER_FIXTURES = {"db", "transactional_db", "redis", "stack", "broker", "log_table", "postgres_pair"}
+SERVER_FIXTURES = {"db", "transactional_db", "redis", "stack", "real_system", "broker", "log_table", "postgres_pair"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -38,6 +39,14 @@ def stack() -> LocalSystem:
     if not state.is_running(state.read(found)):
         pytest.fail("the real servers do not run: make stack-up, or run all tests by make test")
     return LocalSystem(found)
+
+
+@pytest.fixture
+def real_system(stack: LocalSystem) -> Iterator[System]:
+    """The real servers as a person meets them."""
+    system = System(stack)
+    yield system
+    system.close()
 
 
 @pytest.fixture

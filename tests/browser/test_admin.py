@@ -41,13 +41,13 @@ def log_in(page: Page, user: str, password: str) -> None:
     page.locator("#kc-login").click()
 
 
-def test_an_admin_finds_a_task_and_opens_its_history(page: Page, stack: LocalSystem) -> None:
+def test_an_admin_finds_a_task_and_opens_its_history(page: Page, real_system: System) -> None:
     title = f"Seen in the browser {uuid.uuid4()}"
-    alice = System(stack).caller("alice")
+    alice = real_system.caller("alice")
     task = alice.post("/v1/tasks", {"title": title}).json()
     alice.patch(f"/v1/tasks/{task['id']}", {"status": "in-progress"}).raise_for_status()
 
-    log_in(page, "ada", stack.state()["oidc"]["demo_password"])
+    log_in(page, "ada", real_system.local.state()["oidc"]["demo_password"])
     expect(page).to_have_url(re.compile(r"/admin/$"))
     page.get_by_role("link", name="Tasks", exact=True).first.click()
     page.locator("#searchbar").fill("alice")

@@ -8,14 +8,13 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from config.launch.client import LocalSystem
 from tests.journeys.system import Caller, System
 
 pytestmark = pytest.mark.stack
 
 BODIES: dict[str, tuple[bytes, int, str]] = {
     "broken JSON": (b'{"title": "x"', 400, "not valid JSON"),
-    "no body": (b"", 400, "empty"),
+    "no body": (b"", 400, ""),
     "not an object": (b"[]", 400, ""),
     "unknown field": (b'{"title": "x", "owner": "me"}', 400, ""),
     "several bad fields": (b'{"title": 5, "priority": "top", "labels": "a", "nope": 1}', 400, ""),
@@ -34,9 +33,9 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def alice(stack: LocalSystem) -> Caller:
-    return System(stack).caller("alice")
+@pytest.fixture
+def alice(real_system: System) -> Caller:
+    return real_system.caller("alice")
 
 
 def newest(caller: Caller) -> Any:
@@ -91,8 +90,8 @@ def forged(token: str, **claims: Any) -> str:
     return jwt.encode(body, key, algorithm="RS256", headers={"kid": header["kid"], "typ": header["typ"]})
 
 
-def test_forged_expired_and_foreign_tokens_are_401(stack: LocalSystem, alice: Caller) -> None:
-    tokens = System(stack).local.tokens("alice")
+def test_forged_expired_and_foreign_tokens_are_401(real_system: System, alice: Caller) -> None:
+    tokens = real_system.local.tokens("alice")
     bad = {
         "forged": forged(alice.token),
         "expired": forged(alice.token, exp=1),
@@ -102,7 +101,7 @@ def test_forged_expired_and_foreign_tokens_are_401(stack: LocalSystem, alice: Ca
         "garbage": "abc.def.ghi",
     }
     for name, token in bad.items():
-        answer = Caller(alice.http.base_url.__str__(), token).get("/v1/tasks")
+        answer = real_system.with_token(token).get("/v1/tasks")
         assert answer.status_code == 401, (name, answer.text)
         assert_problem(answer, 401)
         assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"], name
@@ -114,8 +113,8 @@ def test_without_a_token_there_is_no_error_code(alice: Caller) -> None:
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="taskmill"'
 
 
-def test_anothers_task_is_404_for_every_verb_and_stays(stack: LocalSystem, alice: Caller) -> None:
-    bob = System(stack).caller("bob")
+def test_anothers_task_is_404_for_every_verb_and_stays(real_system: System, alice: Caller) -> None:
+    bob = real_system.caller("bob")
     task = alice.post("/v1/tasks", {"title": "mine"}).json()
     path = f"/v1/tasks/{task['id']}"
     assert_problem(bob.get(path), 404)
@@ -124,13 +123,12 @@ def test_anothers_task_is_404_for_every_verb_and_stays(stack: LocalSystem, alice
     assert alice.get(path).json() == task
 
 
-def test_each_refusal_leaves_one_valid_line_in_the_log(stack: LocalSystem, alice: Caller) -> None:
-    system = System(stack)
+def test_each_refusal_leaves_one_valid_line_in_the_log(real_system: System, alice: Caller) -> None:
     answer = alice.http.post(
         "/v1/tasks",
         content=b'{"title": "\\u001b[31m\\n\\u2028", "x": 1}',
         headers={"Content-Type": "application/json", "User-Agent": "a\tb"},
     )
     request_id = assert_problem(answer, 400)["request_id"]
-    lines = [line for line in system.log_lines("api-", request_id) if line["event"] == "request"]
+    lines = [line for line in real_system.log_lines("api-", request_id) if line["event"] == "request"]
     assert [line["status"] for line in lines] == [400]

@@ -4,7 +4,6 @@ import uuid
 
 import pytest
 
-from config.launch.client import LocalSystem
 from tests.journeys.system import System, eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
@@ -12,20 +11,19 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 TASKS = 100
 
 
-def test_a_hundred_tasks_made_without_a_broker_are_all_counted_and_mailed_once(stack: LocalSystem) -> None:
-    system = System(stack)
-    vera_like = system.caller("service")
+def test_a_hundred_tasks_made_without_a_broker_are_all_counted_and_mailed_once(real_system: System) -> None:
+    service = real_system.caller("service")
     mark = f"no broker {uuid.uuid4()}"
 
     def counted() -> dict[str, int]:
-        return dict(vera_like.get("/v1/analytics/daily").raise_for_status().json()["results"][-1])
+        return dict(service.get("/v1/analytics/daily").raise_for_status().json()["results"][-1])
 
     before = counted()
-    broker = stack.part("rabbitmq")
+    broker = real_system.local.part("rabbitmq")
     broker.kill()
     try:
         for number in range(TASKS):
-            made = vera_like.patiently("/v1/tasks", {"title": f"{mark} {number}", "status": "completed"})
+            made = service.patiently("/v1/tasks", {"title": f"{mark} {number}", "status": "completed"})
             assert made.status_code == 201, made.text
         assert counted()["created"] == before["created"], "events cannot have passed: the broker is dead"
     finally:
@@ -36,5 +34,5 @@ def test_a_hundred_tasks_made_without_a_broker_are_all_counted_and_mailed_once(s
     after = counted()
     assert after["created"] == before["created"] + TASKS
     assert after["completed"] == before["completed"] + TASKS
-    notified = [row for row in vera_like.pages("/v1/notifications", page_size=100) if mark in row["title"]]
+    notified = [row for row in service.pages("/v1/notifications", page_size=100) if mark in row["title"]]
     assert len(notified) == len({row["task_id"] for row in notified}) == TASKS

@@ -69,14 +69,24 @@ class System:
         self.local = local
         self.url = local.api_url
         self._directory: httpx.Client | None = None
+        self._clients: list[httpx.Client] = []
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
 
     def caller(self, user: str) -> Caller:
-        return Caller(self.url, self.local.token(user))
+        return self.with_token(self.local.token(user))
+
+    def with_token(self, token: str) -> Caller:
+        caller = Caller(self.url, token)
+        self._clients.append(caller.http)
+        return caller
 
     def logged_in(self, user: str) -> tuple[Caller, dict[str, Any]]:
         """By the real login form: authorization code with PKCE."""
         tokens = self.local.login(user)
-        return Caller(self.url, tokens["access_token"]), tokens
+        return self.with_token(tokens["access_token"]), tokens
 
     # The inbox
 
@@ -95,6 +105,7 @@ class System:
             token = self.local.issuer.by_secret("taskmill-directory", secret)["access_token"]
             base = self.local.issuer.url.replace("/realms/", "/admin/realms/")
             self._directory = httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+            self._clients.append(self._directory)
         return self._directory
 
     def set_enabled(self, user_id: str, enabled: bool) -> None:

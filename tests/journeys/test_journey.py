@@ -1,6 +1,7 @@
 """From a login to a mail, a number, a file, and out again: on the real servers, and on `make run`'s."""
 
 import uuid
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,8 +15,10 @@ from tests.journeys.system import System, eventually
         pytest.param("embedded", marks=pytest.mark.embedded),
     ]
 )
-def system(request: pytest.FixtureRequest) -> System:
-    return System(request.getfixturevalue(request.param))
+def system(request: pytest.FixtureRequest) -> Iterator[System]:
+    found = System(request.getfixturevalue(request.param))
+    yield found
+    found.close()
 
 
 def test_a_task_is_completed_mailed_counted_exported_and_nobody_elses_business(system: System) -> None:
@@ -42,8 +45,8 @@ def test_a_logout_ends_a_token_within_five_seconds(system: System) -> None:
     system.log_out_everywhere(alice.get("/v1/me").json()["id"])
 
     steps.access_ends(alice, "alice was logged out in Keycloak")
-    again, _ = system.logged_in("alice")
-    assert not steps.is_refused(again)
+    # Keycloak's times have whole seconds: a token of the very second of the logout is refused too.
+    eventually(lambda: not steps.is_refused(system.caller("alice")), 10, "alice may come in again")
 
 
 def test_disabling_a_user_ends_a_token_within_five_seconds(system: System) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from config.launch.client import LocalSystem
 from tests.journeys import steps
 from tests.journeys.system import System
 
@@ -31,8 +30,8 @@ def entries() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.stack
 @pytest.mark.timeout(600)
-def test_changelog_entries_come_back_byte_for_byte(stack: LocalSystem) -> None:
-    service = System(stack).caller("service")
+def test_changelog_entries_come_back_byte_for_byte(real_system: System) -> None:
+    service = real_system.caller("service")
     wanted: dict[str, tuple[str, str]] = {}
     for title, description in islice(entries(), MOST):
         created = service.patiently("/v1/tasks", {"title": title, "description": description, "labels": [BATCH_LABEL]})
