@@ -18,6 +18,8 @@ class IdConverter(UUIDConverter):
 
 register_converter(IdConverter, "id")
 
+_PUBLIC: dict[str, Any] = {"url": "/v1/openapi.json", "authentication_classes": [], "permission_classes": []}
+
 v1: list[Any] = [
     path("", include("tasks_app.urls")),
     path("", include("accounts.urls")),
@@ -25,8 +27,8 @@ v1: list[Any] = [
     path("", include("exports.urls")),
     path("", include("analytics.urls")),
     path("openapi.json", schema.document, name="openapi"),
-    path("docs", SpectacularSwaggerView.as_view(url="/v1/openapi.json"), name="docs"),
-    path("redoc", SpectacularRedocView.as_view(url="/v1/openapi.json"), name="redoc"),
+    path("docs", SpectacularSwaggerView.as_view(**_PUBLIC), name="docs"),
+    path("redoc", SpectacularRedocView.as_view(**_PUBLIC), name="redoc"),
 ]
 
 urlpatterns = [
