@@ -1,5 +1,6 @@
 """Bearer tokens for the API (RFC 6750), limits and denials: all that is asked before roles are looked at."""
 
+from functools import cache
 from typing import NoReturn
 
 from django.http import HttpRequest
@@ -27,17 +28,19 @@ class KeycloakAuthentication(OIDCAuthentication):  # type: ignore[misc] # the pa
     www_authenticate_realm = REALM
 
     def __init__(self) -> None:
-        super().__init__(KeycloakBackend())
+        super().__init__(_backend())
 
     def authenticate(self, request: Request) -> tuple[Principal, None]:
         plain: HttpRequest = request._request
         token = self.get_access_token(request)
         if token is None:
-            _refuse(plain, None, "Send a Keycloak access token as `Authorization: Bearer …`.")
+            _refuse(
+                plain, _challenge("unauthenticated", None, "Send a Keycloak access token as `Authorization: Bearer …`.")
+            )
         principal = self._principal(plain, token)
         verdict = gate.enter(principal.id, session=principal.sid, issued_at=principal.issued_at, cost=_cost(request))
         if self._denied(principal, verdict):
-            _refuse(plain, "invalid_token", "The token was revoked: log in again.")
+            _refuse(plain, _invalid("The token was revoked: log in again."))
         context.user_id.set(principal.id)  # the request's log line says who called
         limits.admit(plain, verdict.usage)
         _place_reads(verdict)
@@ -50,14 +53,15 @@ class KeycloakAuthentication(OIDCAuthentication):  # type: ignore[misc] # the pa
         if scheme.lower() != b"bearer":
             return None
         if not token or not token.isascii() or len(token.split()) != 1:
-            raise _challenge("bad-request", "invalid_request", "`Authorization` must be `Bearer <token>`.")
+            malformed = "`Authorization` must be `Bearer <token>`."
+            _refuse(request._request, _challenge("bad-request", "invalid_request", malformed))
         return token.strip().decode("ascii")
 
     def _principal(self, plain: HttpRequest, token: str) -> Principal:
         try:
             principal: Principal = self.backend.principal(token)
         except InvalidToken as error:
-            _refuse(plain, "invalid_token", f"The token is not accepted: {error}.")
+            _refuse(plain, _invalid(f"The token is not accepted: {error}."))
         except NoKeys as error:
             raise unavailable("Keycloak's keys are not known yet. Repeat later.", 5) from error
         except NotReady as error:
@@ -70,6 +74,12 @@ class KeycloakAuthentication(OIDCAuthentication):  # type: ignore[misc] # the pa
             or principal.issued_at <= self.backend.access().denied_before
             or (verdict.redis_down and denials.covers(principal.id, principal.sid, principal.issued_at))
         )
+
+
+@cache
+def _backend() -> KeycloakBackend:
+    """One for all calls: reading its settings would cost each call as much as the rest of its checks."""
+    return KeycloakBackend()
 
 
 def _cost(request: Request) -> int:
@@ -85,10 +95,14 @@ def _place_reads(verdict: gate.Verdict) -> None:
         reading.demand(verdict.wrote)
 
 
-def _refuse(request: HttpRequest, error: str | None, detail: str) -> NoReturn:
-    """401, or 429 for an address that has tried too often."""
+def _refuse(request: HttpRequest, problem: Problem) -> NoReturn:
+    """The problem, or 429 for an address that has tried too often."""
     limits.admit(request, gate.count("ip", client.address(request)))
-    raise _challenge("unauthenticated", error, detail)
+    raise problem
+
+
+def _invalid(detail: str) -> Problem:
+    return _challenge("unauthenticated", "invalid_token", detail)
 
 
 def _challenge(slug: str, error: str | None, detail: str) -> Problem:

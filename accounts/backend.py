@@ -45,7 +45,7 @@ class KeycloakBackend(OIDCAuthenticationBackend):  # type: ignore[misc] # the pa
     def get_or_create_user(self, access_token: str, id_token: str, payload: tokens.Claims) -> User:
         """The admin who has just logged in. Raises PermissionDenied for everybody else."""
         try:
-            principal = self.principal(access_token)
+            principal = self.principal(access_token or "")
         except tokens.InvalidToken as error:
             raise SuspiciousOperation(f"access token refused: {error}") from error
         if principal.id != payload["sub"]:

@@ -5,6 +5,7 @@ import logging
 import requests
 from django.contrib import auth
 from django.core.exceptions import SuspiciousOperation
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -39,14 +40,20 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]
         except SuspiciousOperation as error:
             logger.warning("login refused", extra={"reason": str(error)})
             return refusal(request, 400, "This login did not work", "Its answer was not valid. Start again.")
-        except requests.HTTPError as error:
-            logger.warning("code refused", extra={"status": error.response.status_code})
-            return refusal(request, 400, "This login did not work", "Its code was used or is too old.")
-        except (requests.RequestException, NoKeys, NotReady) as error:
-            logger.warning("login impossible", extra={"error": repr(error)})
-            detail = "The login server does not answer. Try again in a minute."
-            return refusal(request, 503, "Login is not possible now", detail, {"Retry-After": "60"})
+        except (requests.RequestException, NoKeys, NotReady, DatabaseError) as error:
+            return self._unfinished(request, error)
         return response
+
+    def _unfinished(self, request: HttpRequest, error: Exception) -> HttpResponseBase:
+        """Keycloak said no to the code, or something that is needed does not answer."""
+        answer = getattr(error, "response", None)
+        logger.warning(
+            "login not finished", extra={"error": type(error).__name__, "status": answer and answer.status_code}
+        )
+        if answer is not None and answer.status_code < requests.codes.internal_server_error:
+            return refusal(request, 400, "This login did not work", "Its code was used or is too old. Start again.")
+        detail = "A server that is needed for it does not answer. Try again in a minute."
+        return refusal(request, 503, "Login is not possible now", detail, {"Retry-After": "60"})
 
     def login_success(self) -> HttpResponseBase:
         response: HttpResponseBase = super().login_success()

@@ -67,7 +67,7 @@ def logout_token(token: str) -> Claims:
 
 def _verified(token: str, audience: list[str]) -> tuple[dict[str, Any], Claims]:
     """Signature, issuer, audience, subject and times: what every kind of token must have right."""
-    _require(len(token) <= LONGEST and _COMPACT.match(token) is not None, "it is malformed")
+    _require(isinstance(token, str) and len(token) <= LONGEST and _COMPACT.match(token) is not None, "it is malformed")
     try:
         header = jwt.get_unverified_header(token)
         key = _key(header)

@@ -78,6 +78,8 @@ def development_issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Liv
 def live(request: pytest.FixtureRequest, settings: Any) -> Live:
     """Each test with this runs against the development issuer, and against the real Keycloak."""
     real = request.param == "keycloak"
-    found: Live = of_the_stack() if real else request.getfixturevalue("development_issuer")
+    found: Live = (
+        of_the_stack(request.getfixturevalue("stack")) if real else request.getfixturevalue("development_issuer")
+    )
     found.configure(settings)
     return found

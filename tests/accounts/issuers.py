@@ -1,8 +1,6 @@
 """Issuers that people log in to: the development issuer in this process, and the Keycloak of `make stack`."""
 
 import html
-import json
-import os
 import re
 import secrets
 import threading
@@ -14,18 +12,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import pytest
 from django.http import HttpResponse
 from django.test import Client
 
 from accounts.keycloak_admin import KeycloakAdmin
+from config.launch.client import LocalSystem
 from config.launch.issuer import core, realm
 from config.launch.issuer.server import Server
 from config.launch.oidc import Issuer
 
 ROOT = Path(__file__).resolve().parents[2]
 REALM = ROOT / "docker" / "keycloak" / "taskmill-realm.json"
-PASSWORD = "demo"
 
 
 @dataclass
@@ -36,9 +33,18 @@ class Live:
     site_url: str
     client_secret: str
     directory_secret: str
+    service_secret: str
+    password: str  # of the demo users, and of those that a test makes
 
-    def token(self, username: str, password: str = PASSWORD) -> str:
-        return str(Issuer(self.url).by_password(username, password)["access_token"])
+    def token(self, username: str) -> str:
+        return str(self.tokens(username)["access_token"])
+
+    def tokens(self, username: str) -> dict[str, Any]:
+        """The whole answer: access, refresh and ID token."""
+        return Issuer(self.url).by_password(username, self.password)
+
+    def service_token(self) -> str:
+        return str(Issuer(self.url).by_secret("taskmill-service", self.service_secret)["access_token"])
 
     def configure(self, settings: Any) -> None:
         endpoints = f"{self.url}/protocol/openid-connect"
@@ -61,7 +67,7 @@ class Live:
         """A user made for one test, who is gone afterwards."""
         keycloak = KeycloakAdmin()
         name = f"test-{secrets.token_hex(6)}"
-        credentials = [{"type": "password", "value": PASSWORD, "temporary": False}]
+        credentials = [{"type": "password", "value": self.password, "temporary": False}]
         keycloak.post(
             "users",
             {"username": name, "enabled": True, "email": f"{name}@example.com", "emailVerified": True,
@@ -123,31 +129,36 @@ def development(folder: Path, site_url: str) -> Iterator[Live]:
             site_url,
             environment["TASKMILL_ADMIN_SECRET"],
             environment["TASKMILL_DIRECTORY_SECRET"],
+            environment["TASKMILL_SERVICE_SECRET"],
+            "demo",
         )
     finally:
         server.shutdown()
         server.server_close()
 
 
-def of_the_stack() -> Live:
-    """The real Keycloak, as `make stack` runs it (or wherever TASKMILL_KEYCLOAK names its state file)."""
-    path = Path(os.environ.get("TASKMILL_STACK_STATE", ROOT / ".stack" / "state.json"))
-    if not path.exists():
-        pytest.fail("make stack-up first: this test talks to the real Keycloak")
-    state = json.loads(path.read_text(encoding="utf-8"))
-    keycloak = state["parts"]["keycloak"]
-    return Live(keycloak["issuer"], state["api"]["url"], keycloak["client_secret"], keycloak["directory_secret"])
+def of_the_stack(system: LocalSystem) -> Live:
+    """The real Keycloak, as `make stack` runs it."""
+    env, oidc = system.env, system.state()["oidc"]
+    return Live(
+        env["OIDC_ISSUER"],
+        env["SITE_URL"],
+        env["OIDC_CLIENT_SECRET"],
+        env["OIDC_ADMIN_CLIENT_SECRET"],
+        oidc["service_secret"],
+        oidc["demo_password"],
+    )
 
 
-def log_in(browser: Client, username: str, start: str = "/admin/") -> HttpResponse:
+def log_in(live: Live, browser: Client, username: str, start: str = "/admin/") -> HttpResponse:
     """What a person does: open the admin, be sent to the login form, fill it in, be sent back."""
     location = start
     while not location.startswith("http"):
         location = browser.get(location).headers["Location"]
-    return browser.get(callback(location, username))  # type: ignore[return-value]
+    return browser.get(callback(live, location, username))  # type: ignore[return-value]
 
 
-def callback(authorize: str, username: str) -> str:
+def callback(live: Live, authorize: str, username: str) -> str:
     """Our callback's address with the code, as the login server gives it to the browser."""
     client = httpx.Client()
 
@@ -160,7 +171,7 @@ def callback(authorize: str, username: str) -> str:
         form = client.get(authorize)
         action = re.search(r'<form[^>]*action="([^"]+)"', form.text)
         assert action is not None, form.text
-        sent = {"username": username, "password": PASSWORD, "credentialId": ""}
+        sent = {"username": username, "password": live.password, "credentialId": ""}
         answer = client.post(html.unescape(action[1]), data=sent)
     back = urlsplit(answer.headers["Location"])
     return f"{back.path}?{back.query}"

@@ -1,6 +1,6 @@
 """A stand-in for Keycloak's signing side: real keys, a real HTTP server for its JWKS, tokens of its shapes.
 
-The shapes are those that a real server (26.7) gave; `tests/accounts/test_keycloak_live.py` compares.
+The shapes are those that a real server (26.7) gave; `tests/accounts/test_tokens_live.py` compares.
 """
 
 import base64
