@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from config.launch.errors import LaunchError, explain
 from config.launch.processes import MARK, Origin, Process, family, look, send
 
 _PR_SET_PDEATHSIG = 1
+_SPEAKS_OF_ERROR = re.compile(r"\b(error|fatal|panic|refused)\b", re.IGNORECASE)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -124,8 +126,9 @@ class Running:
         self.process.wait()
 
     def last_line(self) -> str:
-        """What the log ends with: the reason, most of the time."""
+        """The last line of the log that speaks of an error, else its last: the reason, most of the time."""
         with self.part.log.open("rb") as log:
             log.seek(max(0, self.part.log.stat().st_size - 4000))
             lines = [line.strip() for line in log.read().decode(errors="replace").splitlines()]
-        return next((line for line in reversed(lines) if line), "its log is empty")
+        filled = [line for line in lines if line] or ["its log is empty"]
+        return ([line for line in filled if _SPEAKS_OF_ERROR.search(line)] or filled)[-1]

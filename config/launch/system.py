@@ -4,6 +4,7 @@ One thread and one loop: the kernel ends a child when the *thread* that made it 
 by the main thread, and nothing in the loop waits longer than a probe does.
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -151,7 +152,8 @@ class System:
             running.kill()
         del self.running[name]
         self.console.part(name, "stopped")
-        self.save()
+        with contextlib.suppress(OSError):  # a full disk must not keep the other parts from being stopped
+            self.save()
 
     def kill(self, name: str) -> None:
         self.running[name].kill()
