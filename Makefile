@@ -56,8 +56,8 @@ check: install-dev ## lint, types, imports, migrations, settings, OpenAPI snapsh
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(OFFLINE) $(PYTHON) -m mypy .
-	@$(PYTHON) -c "from importlinter.cli import lint_imports_command as lint; lint()" --no-cache
-	@$(OFFLINE) $(PYTHON) manage.py makemigrations --check --dry-run
+	@.venv/bin/lint-imports --no-cache
+	@$(OFFLINE) $(PYTHON) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@$(OFFLINE) $(PYTHON) manage.py check --deploy --fail-level WARNING
 	@$(OFFLINE) $(PYTHON) manage.py openapi --check
 	@$(PYTHON) docs/check.py

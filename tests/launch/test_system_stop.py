@@ -1,6 +1,7 @@
 """However a system ends, nothing of it stays: no process, no listening port, no state file."""
 
 import signal
+import time
 
 import pytest
 
@@ -27,6 +28,18 @@ def test_part_that_ignores_the_signal_is_killed(tiny: Tiny) -> None:
     launcher = tiny.launcher
     assert launcher is not None
     launcher.send_signal(signal.SIGTERM)
+    launcher.communicate(timeout=30)
+    assert not tiny.processes()
+
+
+def test_second_signal_kills_at_once(tiny: Tiny) -> None:
+    """Somebody who presses Ctrl-C twice does not want to wait for ten minutes."""
+    tiny.up("stubborn for long")
+    launcher = tiny.launcher
+    assert launcher is not None
+    launcher.send_signal(signal.SIGINT)
+    time.sleep(0.5)  # two signals of one kind that come together are one
+    launcher.send_signal(signal.SIGINT)
     launcher.communicate(timeout=30)
     assert not tiny.processes()
 

@@ -17,7 +17,7 @@ _PATH = {"PATH": "/usr/bin:/bin"}
 
 def parts(folder: Path, port: int, fault: str) -> list[Part]:
     words = "echo preparing; echo no space here; exit 3" if fault == "step" else "true"
-    stubborn = "trap '' TERM; " if fault == "stubborn" else ""
+    stubborn = "trap '' TERM; " if fault.startswith("stubborn") else ""
     server = (sys.executable, "-S", "-m", "http.server", "--bind", "127.0.0.1", str(port))
     return [
         Part(name="step", command=["sh", "-c", words], env=_PATH, log=folder / "log" / "step.log", once=True),
@@ -39,7 +39,7 @@ def parts(folder: Path, port: int, fault: str) -> list[Part]:
             env=_PATH,
             log=folder / "log" / "family.log",
             needs=("web",),
-            stop_seconds=0.5,
+            stop_seconds=600 if fault == "stubborn for long" else 0.5,
         ),
     ]
 
