@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 
+from config import purging
 from config.events.subscriptions import Subscription, subscribe
 
 
@@ -8,6 +9,9 @@ class ExportsConfig(AppConfig):
     verbose_name = "Exports"
 
     def ready(self) -> None:
+        from exports.services import job  # noqa: PLC0415 (models are not ready at import time)
+
+        purging.register("expired exports", job.expire)
         subscribe(
             Subscription(
                 name="exports",

@@ -28,8 +28,3 @@ def run(export: str, request_id: str | None = None) -> None:
 def resume() -> None:
     for export in export_job.unfinished():
         run.delay(str(export))
-
-
-@job(name="exports.expire", every=300, queue="task.export")
-def expire() -> None:
-    export_job.expire()

@@ -7,3 +7,9 @@ class ApiConfig(AppConfig):
     name = "config.api"
     label = "api"
     verbose_name = "API"
+
+    def ready(self) -> None:
+        from config import purging  # noqa: PLC0415 (models are not ready at import time)
+        from config.api import idempotency  # noqa: PLC0415
+
+        purging.register("idempotency keys", idempotency.forget_old)

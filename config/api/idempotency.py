@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,9 +23,12 @@ from config.api import problems
 from config.api.caller import caller
 from config.api.models import IdempotencyKey
 from config.api.problems import Problem
-from config.api.views import wrote
+from config.api.views import CONSISTENCY_TOKEN, remember_again, wrote
+from config.data import consistency
 
 ATTEMPTS = 4
+KEPT = timedelta(hours=24)  # the contract's promise
+BATCH = 5_000  # rows a statement: short locks
 _KEY = re.compile(r'"([\x20-\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e][\x20-\x7e]{0,254})')
 _NOT_FINAL = frozenset({401, 403, 429})
 
@@ -54,6 +57,15 @@ class Answer:
         return response
 
 
+def forget_old() -> int:
+    """Removes the keys whose time is over; returns how many."""
+    removed = 0
+    old = IdempotencyKey.objects.using("default").filter(created_at__lt=datetime.now(UTC) - KEPT)
+    while batch := list(old.values_list("pk", flat=True)[:BATCH]):
+        removed += IdempotencyKey.objects.filter(pk__in=batch).delete()[0]
+    return removed
+
+
 def forget_answers(subject: UUID) -> None:
     """Takes the stored answers about an object away, when it is purged; their keys then answer 410."""
     IdempotencyKey.objects.filter(subject=subject).update(gone=True, body=b"", headers={})
@@ -77,6 +89,7 @@ def perform(request: Request, write: Write, *, authorize: Callable[[UUID], objec
             _store_refusal(key, problems.respond(problem, request._request))
         raise
     if isinstance(answer, HttpResponse):
+        remember_again(request, answer)
         return answer
     response = answer.response()
     if answer.xid is not None:
@@ -92,11 +105,17 @@ def _attempts(key: "_Key | None", write: Write, authorize: Callable[[UUID], obje
                     return _replay(stored, authorize)
                 answer = write(attempt > 0)
                 if key is not None:
-                    key.store(answer.status, answer.body, answer.headers, answer.subject)
+                    key.store(answer.status, answer.body, _with_token(answer), answer.subject)
                 return answer
         except LostRace:
             continue
     raise problems.unavailable("Too many writers change this at once. Nothing was changed.")
+
+
+def _with_token(answer: Answer) -> dict[str, str]:
+    """The caller of a replay may not have had the first answer: he too must see the write from then on."""
+    token = {} if answer.xid is None else {CONSISTENCY_TOKEN: consistency.encode(answer.xid)}
+    return {**answer.headers, **token}
 
 
 def _store_refusal(key: "_Key", response: HttpResponse) -> None:

@@ -1,7 +1,11 @@
 """The trash: back from it, or gone for good. Runs in the caller's transaction, as `services.tasks` does."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
 
 from accounts.principal import Principal
 from config.api.idempotency import LostRace, forget_answers
@@ -11,8 +15,10 @@ from config.api.problems import Problem
 from config.events import log
 from config.events.log import NewEvent
 from tasks_app.models import Task
-from tasks_app.representation import plain, render
+from tasks_app.representation import COLUMNS, plain, render
 from tasks_app.services.tasks import Written, access, owns, record, update
+
+MOST_PURGED = 10_000  # tasks a run
 
 
 def restore(*, principal: Principal, task: UUID, if_match: IfMatch, locked: bool) -> Written:
@@ -44,6 +50,20 @@ def erase(values: dict[str, Any], actor: str) -> Written:
     forget_answers(task)
     purged = NewEvent(type="task.purged", subject=task, owner=values["owner_id"], actor=actor, version=version + 1)
     return Written(task, version + 1, b"", log.append([purged]))
+
+
+def purge_old() -> int:
+    """Purges what has been in the trash for longer than TRASH_RETENTION, a task in each transaction."""
+    limit = datetime.now(UTC) - timedelta(seconds=settings.TRASH_RETENTION)
+    purged = 0
+    for values in Task.objects.using("default").filter(deleted_at__lt=limit).values(*COLUMNS)[:MOST_PURGED]:
+        try:
+            with transaction.atomic(durable=True):
+                erase(dict(values), values["owner_id"])
+        except LostRace:
+            continue  # restored or purged meanwhile
+        purged += 1
+    return purged
 
 
 def _owned(principal: Principal, task: UUID, locked: bool) -> dict[str, Any]:
