@@ -1,6 +1,9 @@
+import shutil
 import sys
 import time
 from collections.abc import Iterable
+
+_REDRAW = 0.3  # seconds
 
 
 class Console:
@@ -9,7 +12,7 @@ class Console:
     def __init__(self) -> None:
         self.restart()
         self.is_terminal = sys.stdout.isatty()
-        self._drawn = False
+        self._drawn, self._due = False, 0.0
 
     def restart(self) -> None:
         """Count the seconds from now on."""
@@ -27,10 +30,11 @@ class Console:
 
     def waiting(self, names: Iterable[str]) -> None:
         """Redraw the line of what is still waited for; nothing where lines cannot be redrawn."""
-        if self.is_terminal:
-            text = f"  {self.seconds():5.1f} s  waiting for {', '.join(names)}"
-            print(f"\r\033[K{text[:100]}", end="", flush=True)
-            self._drawn = True
+        if self.is_terminal and (what := ", ".join(names)) and time.monotonic() >= self._due:
+            width = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be wiped
+            text = f"  {self.seconds():5.1f} s  waiting for {what}"
+            print(f"\r\033[K{text[:width]}", end="", flush=True)
+            self._drawn, self._due = True, time.monotonic() + _REDRAW
 
     def _wipe(self) -> None:
         if self._drawn:

@@ -43,7 +43,8 @@ class Stack(System):
 def build(console: Console) -> System:
     """Install what is missing, write every configuration, and put all parts in the order of their start."""
     folder = ROOT / ".stack"
-    (folder / "log").mkdir(exist_ok=True)
+    for name in ("log", "static"):
+        (folder / name).mkdir(exist_ok=True)
     bare = Layout(folder=folder, data=data_folder(folder), cache=cache_folder(), port=ports())
     install.install(console, bare.cache)
     given = {realm: os.environ[name] for name, realm in _GIVEN.items() if os.environ.get(name)}
@@ -129,4 +130,5 @@ def _defaults(layout: Layout, servers: Sequence[Part]) -> dict[str, str]:
         "EXPORT_DIR": str(layout.folder / "exports"),
         "STATIC_ROOT": str(layout.folder / "static"),
         "API_WORKERS": "1",  # two instances share the machine
+        "API_PROCESSES": "2",
     }
