@@ -57,8 +57,9 @@ def test_first_call_installs_and_second_has_nothing_to_do(checkout: Path) -> Non
 
 
 def test_broken_off_installation_is_made_anew(checkout: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", checkout / ".venv"], check=True)
     left = checkout / ".venv" / "lib" / "half-a-package"
-    left.mkdir(parents=True)
+    left.mkdir()
     (checkout / ".venv" / "taskmill-installing").touch()
     assert _bootstrap(checkout).returncode == 0
     assert not left.exists()
@@ -69,6 +70,13 @@ def test_changed_package_is_refused(checkout: Path) -> None:
     done = _bootstrap(checkout)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "is not the one that was locked" in done.stderr
+
+
+def test_package_without_a_hash_is_refused(checkout: Path) -> None:
+    (checkout / "requirements" / "base.txt").write_text("tiny==1.0\n")
+    done = _bootstrap(checkout)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "--require-hashes" in done.stderr
 
 
 def test_unreachable_index_is_one_line(checkout: Path) -> None:

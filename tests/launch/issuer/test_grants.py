@@ -1,10 +1,15 @@
 """Passwords, client secrets and refresh tokens at the token endpoint."""
 
 import threading
+from pathlib import Path
 
 import pytest
 
+from config.launch.issuer import realm
+from config.launch.issuer.sessions import Sessions
+from config.launch.issuer.store import Store
 from tests.launch.issuer.browser import ALICE, Api, claims
+from tests.launch.issuer.conftest import REALM
 
 
 @pytest.mark.parametrize(
@@ -56,6 +61,13 @@ def test_second_use_of_a_refresh_token_kills_the_newest_one_too(issuer: Api) -> 
     answer = issuer.refresh(second)
     assert (answer.status_code, answer.json()["error_description"]) == (400, "Session not active")
     assert issuer.userinfo(second).status_code == 401
+
+
+def test_refresh_token_is_taken_before_the_next_one_is_made(state: Path, environment: dict[str, str]) -> None:
+    sessions = Sessions(realm.read(REALM, environment), Store(state))
+    sid = sessions.start(ALICE).sid
+    sessions.use(sid, "taskmill-cli", "first")
+    assert [sessions.claim(sid, "taskmill-cli", "first") for _ in range(2)] == [True, False]
 
 
 def test_of_parallel_refreshes_one_wins(issuer: Api) -> None:

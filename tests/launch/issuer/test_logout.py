@@ -2,6 +2,8 @@
 
 from urllib.parse import parse_qs
 
+import pytest
+
 from tests.launch.issuer.browser import ALICE, SITE, Api, claims, redirected
 from tests.launch.issuer.conftest import Receiver
 
@@ -39,8 +41,9 @@ def test_logout_goes_back_to_the_client(issuer: Api) -> None:
     assert issuer.authorize().status_code == 200  # the login page: the browser's session is over
 
 
-def test_logout_never_goes_elsewhere(issuer: Api) -> None:
-    query = {"id_token_hint": issuer.log_in("alice")["id_token"], "post_logout_redirect_uri": "http://evil.example/"}
+@pytest.mark.parametrize("address", ["http://evil.example/", f"{SITE}.evil.example/", f"{SITE}/../callback"])
+def test_logout_never_goes_elsewhere(issuer: Api, address: str) -> None:
+    query = {"id_token_hint": issuer.log_in("alice")["id_token"], "post_logout_redirect_uri": address}
     answer = issuer.get(f"{issuer.oidc}/logout", params=query)
     assert (answer.status_code, "Location" in answer.headers) == (400, False)
 
