@@ -35,8 +35,8 @@ def token(issuer: Issuer, request: Request) -> Response:
 def scope(client: Client, asked: str) -> str:
     """The scopes of the token: `openid` when asked for, and those that the client always has."""
     words = asked.split()
-    if unknown := [word for word in words if word not in _OPTIONAL]:
-        raise Refusal(400, "invalid_scope", f"Invalid scopes: {' '.join(unknown)}")
+    if not _OPTIONAL.issuperset(words):
+        raise Refusal(400, "invalid_scope", f"Invalid scopes: {asked}")
     return " ".join(
         word for word in ("openid", "email", "profile") if word in client.scopes or (word == "openid" and word in words)
     )
@@ -84,6 +84,8 @@ def _by_password(issuer: Issuer, client: Client, form: Form) -> Json:
 
 
 def _by_credentials(issuer: Issuer, client: Client, form: Form) -> Json:
+    if client.secret is None:
+        raise Refusal(401, "unauthorized_client", "Public client not allowed to retrieve service account")
     user = issuer.users.of_client(client.client_id)
     if not client.service_account or user is None:
         raise Refusal(401, "unauthorized_client", "Client not enabled to retrieve service account")

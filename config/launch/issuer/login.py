@@ -13,6 +13,7 @@ from config.launch.issuer.web import PageRefusal, Refusal, Request, Response, re
 
 COOKIE = "taskmill_issuer"
 _CHALLENGE = re.compile(r"^[A-Za-z0-9_-]{43}$")  # SHA-256 in base64url
+_OTHER_METHOD = "Invalid parameter: code challenge method is not matching the configured one"
 _MODES = {None, "query", "fragment"}
 
 
@@ -93,7 +94,7 @@ def _check_challenge(client: Client, asked: Mapping[str, str]) -> None:
     if "code_challenge_method" not in asked:
         raise Refusal(302, "invalid_request", "Missing parameter: code_challenge_method")
     if asked["code_challenge_method"] != "S256":
-        raise Refusal(302, "invalid_request", "Invalid parameter: code_challenge_method must be S256")
+        raise Refusal(302, "invalid_request", _OTHER_METHOD)
     if not _CHALLENGE.match(asked.get("code_challenge", "")):
         raise Refusal(302, "invalid_request", "Missing parameter: code_challenge")
 

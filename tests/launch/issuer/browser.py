@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,12 +20,18 @@ SECRETS = {"taskmill-service": "service-secret", "taskmill-directory": "director
 
 
 class Api(httpx.Client):
-    """`url` is the realm's: the issuer of its tokens."""
+    """`url` is the realm's: the issuer of its tokens. `site` is where its web client lives."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(timeout=10)
+    def __init__(self, url: str, site: str = SITE, secrets: Mapping[str, str] = SECRETS) -> None:
+        super().__init__(timeout=30, event_hooks={"response": [self._send_secure_cookies_over_loopback]})
+        self.callback, self.secrets = f"{site}/callback", secrets
         self.url, self.oidc = url, f"{url}/protocol/openid-connect"
         self.admin_url = url.replace("/realms/", "/admin/realms/")
+
+    def _send_secure_cookies_over_loopback(self, response: httpx.Response) -> None:
+        """As browsers do; Keycloak marks its cookies Secure over plain http too."""
+        for cookie in self.cookies.jar:
+            cookie.secure = False
 
     def token(self, grant: str, **form: str) -> httpx.Response:
         return self.post(f"{self.oidc}/token", data={"grant_type": grant, **form})
@@ -34,7 +41,7 @@ class Api(httpx.Client):
         return dict(self.token("password", **form).raise_for_status().json())
 
     def credentials(self, client: str) -> dict[str, Any]:
-        answer = self.token("client_credentials", client_id=client, client_secret=SECRETS[client])
+        answer = self.token("client_credentials", client_id=client, client_secret=self.secrets[client])
         return dict(answer.raise_for_status().json())
 
     def refresh(self, tokens: dict[str, Any], client: str = "taskmill-cli") -> httpx.Response:
@@ -44,7 +51,7 @@ class Api(httpx.Client):
         """The authorization request of the web client; a parameter that is changed to None is left out."""
         query: dict[str, str | None] = {
             "client_id": "taskmill-web",
-            "redirect_uri": CALLBACK,
+            "redirect_uri": self.callback,
             "response_type": "code",
             "scope": "openid",
             "state": "the-state",
@@ -62,7 +69,7 @@ class Api(httpx.Client):
         return self.post(html.unescape(action[1]), data=form)
 
     def exchange(self, code: str, **changes: str) -> httpx.Response:
-        form = {"client_id": "taskmill-web", "redirect_uri": CALLBACK, "code": code, "code_verifier": VERIFIER}
+        form = {"client_id": "taskmill-web", "redirect_uri": self.callback, "code": code, "code_verifier": VERIFIER}
         return self.token("authorization_code", **{**form, **changes})
 
     def log_in(self, username: str) -> dict[str, Any]:
