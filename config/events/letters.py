@@ -89,7 +89,7 @@ def resend(queue: str, message: Message) -> Send:
     return partial(_resend, queue, message)
 
 
-def _resend(queue: str, message: Message, producer: Any, timeout: float) -> None:
+def _resend(queue: str, message: Message, producer: Any) -> None:
     fresh = {"retries": 0, "eta": None, "expires": None} if "task" in message.headers else {}
     producer.publish(
         message.raw(),
@@ -101,7 +101,6 @@ def _resend(queue: str, message: Message, producer: Any, timeout: float) -> None
         correlation_id=str(identifier(message)),
         delivery_mode=2,
         mandatory=True,
-        timeout=timeout,
     )
 
 

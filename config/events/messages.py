@@ -71,7 +71,7 @@ def _headers(row: Row) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
-def _send_cloud_event(row: Row, producer: Any, timeout: float) -> None:
+def _send_cloud_event(row: Row, producer: Any) -> None:
     """Not mandatory: there may be no consumer outside."""
     producer.publish(
         orjson.dumps(cloud_event(row)),
@@ -82,11 +82,10 @@ def _send_cloud_event(row: Row, producer: Any, timeout: float) -> None:
         headers=_headers(row),
         delivery_mode=2,
         message_id=str(row["id"]),
-        timeout=timeout,
     )
 
 
-def _send_task(row: Row, subscription: subscriptions.Subscription, producer: Any, timeout: float) -> None:
+def _send_task(row: Row, subscription: subscriptions.Subscription, producer: Any) -> None:
     """A message that Celery could have sent."""
     identifier = str(task_id(row["id"], subscription.name))
     app.amqp.send_task_message(
@@ -102,5 +101,4 @@ def _send_task(row: Row, subscription: subscriptions.Subscription, producer: Any
         retry=False,
         declare=[],
         mandatory=True,
-        timeout=timeout,
     )

@@ -10,10 +10,11 @@ from typing import Any
 
 from celery.contrib.django.task import DjangoTask
 from celery.worker import consumer, request, state
-from django.db import DatabaseError
+from django.db import Error
 from kombu.utils.functional import retry_over_time
 
-from config.events import deadletters, topology
+from config.events import deadletters, letters, topology
+from config.observability import context
 
 logger = logging.getLogger("events.worker")
 RECONNECT_AT_MOST = 2.0  # seconds between two tries
@@ -33,7 +34,6 @@ class Consumer(consumer.Consumer):
         self._reject(message, f"This worker knows no task {exc}: is it older than the sender?")
 
     def _reject(self, message: Any, error: str) -> None:
-        logger.error("message rejected: %s", error, extra={"queue": message.delivery_info.get("routing_key")})
         requeue = not _kept(message, error)
         errors = self.connection_errors  # type: ignore[attr-defined] # not in the stubs
         message.reject_log_error(logger, errors, requeue=requeue)
@@ -60,7 +60,6 @@ class Request(request.Request):
 
     def reject(self, requeue: bool = False) -> None:
         if not requeue and not self.acknowledged:
-            logger.error("task dead-lettered: %s", self._error, extra={"task": self.name, "task_id": self.id})
             requeue = not _kept(self.message, self._error)
         super().reject(requeue=requeue)
 
@@ -71,9 +70,13 @@ class Task(DjangoTask):  # type: ignore[type-arg] # only the stubs make it gener
 
 def _kept(message: Any, error: str) -> bool:
     """True when the message may be rejected for good: the broker keeps it, or the database does."""
+    headers = message.headers or {}
+    with context.bind(request_id=headers.get("x-request-id"), traceparent=headers.get("traceparent")):
+        details = {"queue": letters.queue_of(message), "task": headers.get("task"), "task_id": headers.get("id")}
+        logger.error("message dead-lettered: %s", error, extra=details)
     try:
         deadletters.bury(message, error)
-    except DatabaseError:
+    except Error:
         logger.exception("the reason of a dead letter could not be noted")
         return topology.is_amqp()
     return True
