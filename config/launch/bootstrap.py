@@ -191,7 +191,7 @@ class _Counting:
 
 def _run(command: "list[str]", describe: "collections.abc.Callable[[str], str]") -> None:
     """Run a command and show what it does on one line; Failure with its reason when it fails."""
-    env = {**os.environ, "PYTHONUNBUFFERED": "1", "LC_ALL": "C"}
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", "LC_ALL": "C", "PIP_USER": "0"}
     env.pop("PYTHONPATH", None)
     out, together, none = subprocess.PIPE, subprocess.STDOUT, subprocess.DEVNULL
     with subprocess.Popen(command, env=env, stdin=none, stdout=out, stderr=together) as process:

@@ -95,7 +95,7 @@ def _assemble(layout: Layout, console: Console) -> System:
     env_file = layout.folder / "env"
     state.write_private(env_file, "".join(f"{name}={app.env[name]}\n" for name in defaults if name in app.env))
     hint = "choose others with RUN_PORT (this one and the next 19)"
-    return Embedded(layout.folder, [*started, *processes(app)], _about(layout, env_file), hint, console)
+    return Embedded(layout.folder, [*started, *processes(app)], _about(layout, app, env_file), hint, console)
 
 
 def _realm(layout: Layout) -> dict[str, str]:
@@ -110,12 +110,12 @@ def _site_url(layout: Layout) -> str:
     return os.environ.get("SITE_URL") or f"http://{HOST}:{layout.port['api-1']}"
 
 
-def _about(layout: Layout, env_file: Path) -> Mapping[str, object]:
+def _about(layout: Layout, app: Application, env_file: Path) -> Mapping[str, object]:
     return {
         "api": {"url": f"http://{HOST}:{layout.port['api-1']}"},
         "env": str(env_file),
         "oidc": {
-            "issuer": f"http://{HOST}:{layout.port['issuer']}/realms/taskmill",
+            "issuer": app.env["OIDC_ISSUER"],
             "service_secret": layout.secret["TASKMILL_SERVICE_SECRET"],
             "demo_password": layout.secret["TASKMILL_DEMO_PASSWORD"],
         },
