@@ -19,8 +19,6 @@ from config.observability import workers  # noqa: F401 (its signal handlers)
 REDIS_VISIBILITY = 300
 TIME_LIMIT, SOFT_TIME_LIMIT = 280, 250
 
-ROUTES = {"notifications.*": "task.notifications", "analytics.*": "task.analytics", "exports.*": "task.export"}
-
 
 def transport_options() -> dict[str, Any]:
     """Without the time-outs a publish hangs for as long as the broker has an alarm or is frozen."""
@@ -38,7 +36,7 @@ def configuration() -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,  # a worker outlives any outage of the broker
         "task_queues": topology.work_queues(),
-        "task_routes": {pattern: {"queue": queue} for pattern, queue in ROUTES.items()},
+        "task_routes": {},  # filled by `on_queue`
         "task_create_missing_queues": False,
         "task_default_queue": topology.DEFAULT_QUEUE,
         "task_default_exchange": topology.EVENTS.name,
@@ -71,6 +69,11 @@ def configuration() -> dict[str, Any]:
 
 class TaskmillCelery(Celery):
     task_cls = "config.events.worker:Task"
+
+    def on_queue(self, queue: str, *, name: str, **options: Any) -> Any:
+        """`task()` with its queue: the route is the one place where a queue is named."""
+        self.conf.task_routes = {name: {"queue": queue}, **self.conf.task_routes}
+        return self.task(name=name, **options)
 
 
 app = TaskmillCelery("config")

@@ -18,7 +18,7 @@ def on_event(event: EventBody) -> None:
     transaction.on_commit(lambda: run.delay(*arguments), robust=True)
 
 
-@app.task(name="exports.run", queue="task.export")
+@app.on_queue("task.export", name="exports.run")
 def run(export: str, request_id: str | None = None) -> None:
     with context.bind(request_id=request_id):
         export_job.run(UUID(export))

@@ -25,7 +25,7 @@ def on_event(event: EventBody) -> None:
         transaction.on_commit(lambda arguments=arguments: send_email.delay(*arguments), robust=True)  # type: ignore[misc]
 
 
-@app.task(name="notifications.send_email", queue="task.notifications", bind=True, max_retries=3)
+@app.on_queue("task.notifications", name="notifications.send_email", bind=True, max_retries=3)
 def send_email(self: Any, notification: str, request_id: str | None = None) -> None:
     with context.bind(request_id=request_id):
         try:

@@ -12,6 +12,7 @@ from config.data import ids
 
 # Event type -> the number that it moves.
 COUNTED = {"task.created": "created", "task.completed": "completed", "task.deleted": "deleted"}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NUMBERS = ("created", "completed", "deleted")
 
 _LOCK = "hashtext('daily_rollup')"
@@ -70,5 +71,6 @@ def rebuild(since: date) -> int:
         cursor.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
         DailyRollup.objects.filter(date__gte=since).delete()
         # An event's id is made at most moments before its time; a day of slack keeps the partitions pruned.
-        cursor.execute(_REBUILD, {"since": start, "floor": ids.floor(start - timedelta(days=1))})
+        floor = ids.floor(max(start - timedelta(days=1), EPOCH))
+        cursor.execute(_REBUILD, {"since": start, "floor": floor})
         return int(cursor.rowcount)

@@ -70,7 +70,7 @@ def consumer(*, name: str, queue: str, transient: tuple[type[Exception], ...] = 
                     HANDLED.labels(name, "failed").inc()
                     _again(task, error)
 
-        return app.task(name=name, queue=queue, bind=True, max_retries=RETRIES)(run)
+        return app.on_queue(queue, name=name, bind=True, max_retries=RETRIES)(run)
 
     return decorate
 

@@ -16,6 +16,6 @@ def job(*, name: str, every: float, queue: str = "task.default") -> Callable[[Ca
     def decorate(function: Callable[[], None]) -> Any:
         entry = {"task": name, "schedule": every, "options": {"expires": every}}
         app.conf.beat_schedule = {**app.conf.beat_schedule, name: entry}
-        return app.task(name=name, queue=queue)(function)
+        return app.on_queue(queue, name=name)(function)
 
     return decorate

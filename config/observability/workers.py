@@ -1,6 +1,7 @@
 """What Celery's processes tell of themselves: logs in our form, metrics on a port, Sentry."""
 
 import logging.config
+import os
 import time
 from typing import Any
 
@@ -33,7 +34,8 @@ def _child_started(**_: Any) -> None:
 
 @signals.worker_process_shutdown.connect
 def _child_ended(pid: int, **_: Any) -> None:
-    mark_process_dead(pid)
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        mark_process_dead(pid)
 
 
 @signals.task_prerun.connect

@@ -37,10 +37,11 @@ class _Slice(io.RawIOBase):
 def file_response(request: HttpRequest, export: Export) -> FileResponse:
     path = files.path(export.id)
     try:
-        size, file = path.stat().st_size, path.open("rb")
+        size = path.stat().st_size
+        part = _range(request.headers.get("Range"), size)
+        file = path.open("rb")
     except FileNotFoundError as error:
         raise Problem("gone", "The file is no longer there: make a new export.") from error
-    part = _range(request.headers.get("Range"), size)
     start, end = part or (0, size - 1)
     response = FileResponse(
         _Slice(file, start, end - start + 1),

@@ -55,8 +55,8 @@ def unfinished() -> list[UUID]:
 
 def expire() -> int:
     """Removes the files whose time has come."""
-    due = Export.objects.filter(status=Status.COMPLETED, expires_at__lt=_now()).values_list("id", flat=True)
-    for export in due[:500]:
+    due = list(Export.objects.filter(status=Status.COMPLETED, expires_at__lt=_now()).values_list("id", flat=True)[:500])
+    for export in due:
         if Export.objects.filter(id=export, status=Status.COMPLETED).update(status=Status.EXPIRED):
             files.discard(export)
     return len(due)

@@ -1,0 +1,217 @@
+"""/v1/exports: asked for, written by a worker, downloaded by the owner and nobody else."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from config.events.models import Event
+from exports.models import Export, Status
+from exports.services import job
+from tasks_app.representation import FIELDS
+from tests.cast import Answer, Caller, assert_problem
+
+NASTY = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "'quoted", "''=x", 'a "quote", a comma', "line\r\nbreak", " x "]
+
+
+def ask(caller: Caller, format_: str = "csv", **filter_: Any) -> str:
+    answer = caller.post("/v1/exports", {"format": format_, "filter": filter_})
+    assert answer.status_code == 202, answer.content
+    return str(answer.headers["Location"])
+
+
+def finished(caller: Caller, format_: str = "csv", **filter_: Any) -> str:
+    path = ask(caller, format_, **filter_)
+    job.run(UUID(path.rpartition("/")[2]))
+    return path
+
+
+def content(answer: Answer) -> bytes:
+    return b"".join(answer.streaming_content)
+
+
+def rows(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+
+
+def test_a_request_is_a_row_and_an_event(alice: Caller) -> None:
+    path = ask(alice)
+    export = alice.get(path).json()
+    assert (export["status"], export["progress"], export["rows"]) == ("queued", 0, 0)
+    (event,) = Event.objects.filter(type="export.requested")
+    assert (str(event.subject), event.owner) == (export["id"], alice.id)
+
+
+def test_csv_gives_every_text_back(alice: Caller) -> None:
+    tasks = [alice.make(title=text if text.strip() else "x", description=text) for text in NASTY]
+    path = finished(alice)
+    found = rows(content(alice.get(f"{path}/file")))
+    assert list(found[0]) == list(FIELDS)
+    plain = {row["id"]: row["description"].removeprefix("'") for row in found}
+    assert plain == {task["id"]: task["description"] for task in tasks}
+    assert not [row for row in found if row["description"].startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
+
+
+def test_ndjson_is_the_api_s_own_representation(alice: Caller) -> None:
+    tasks = [alice.make(title=text if text.strip() else "x", labels=["ä", "b"]) for text in NASTY]
+    path = finished(alice, "ndjson")
+    lines = content(alice.get(f"{path}/file")).splitlines()
+    assert [json.loads(line) for line in lines] == tasks[::-1]
+
+
+def test_the_filter_is_the_list_s(alice: Caller) -> None:
+    alice.make(title="open")
+    alice.make(title="done", status="completed", labels=["a", "b"])
+    path = finished(alice, "ndjson", status="completed", label=["a", "b"])
+    (line,) = content(alice.get(f"{path}/file")).splitlines()
+    assert json.loads(line)["title"] == "done"
+
+
+@pytest.mark.parametrize("filter_", [{"status": "done"}, {"nope": "x"}, {"status": 5}, {"page_size": "3"}])
+def test_a_filter_that_the_list_would_refuse_is_refused(alice: Caller, filter_: dict[str, Any]) -> None:
+    assert_problem(alice.post("/v1/exports", {"format": "csv", "filter": filter_}), 400)
+    assert Export.objects.count() == 0
+
+
+def test_others_tasks_need_the_permission(alice: Caller, bob: Caller, ada: Caller) -> None:
+    bob.make(title="his")
+    assert_problem(alice.post("/v1/exports", {"format": "csv", "filter": {"owner": "any"}}), 403)
+    found = rows(content(ada.get(f"{finished(ada, owner='any')}/file")))
+    assert [row["title"] for row in found] == ["his"]
+
+
+def test_nobody_else_knows_of_it(alice: Caller, bob: Caller, ada: Caller) -> None:
+    path = finished(alice)
+    for stranger in (bob, ada):
+        for answer in (stranger.get(path), stranger.get(f"{path}/file"), stranger.delete(path)):
+            assert_problem(answer, 404)
+        assert stranger.pages("/v1/exports") == []
+    assert alice.get(path).status_code == 200
+
+
+def test_no_file_before_it_is_finished_and_none_after_it_expired(alice: Caller, export_dir: Path) -> None:
+    path = ask(alice)
+    assert_problem(alice.get(f"{path}/file"), 409)
+    job.run(UUID(path.rpartition("/")[2]))
+    Export.objects.update(expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    assert job.expire() == 1
+    assert_problem(alice.get(f"{path}/file"), 410)
+    assert alice.get(path).json()["status"] == "expired"
+    assert list(export_dir.iterdir()) == []
+
+
+def test_a_range_is_a_part(alice: Caller) -> None:
+    alice.make()
+    path = f"{finished(alice)}/file"
+    whole = content(alice.get(path))
+    for header, part in {
+        "bytes=0-9": whole[:10],
+        "bytes=5-": whole[5:],
+        "bytes=-7": whole[-7:],
+        f"bytes=3-{len(whole) * 2}": whole[3:],
+    }.items():
+        answer = alice.get(path, headers={"Range": header})
+        assert answer.status_code == 206, header
+        assert content(answer) == part
+        assert answer.headers["Content-Length"] == str(len(part))
+    assert_problem(alice.get(path, headers={"Range": f"bytes={len(whole)}-"}), 416)
+    assert content(alice.get(path, headers={"Range": "lines=1-2"})) == whole
+
+
+def test_the_file_is_an_attachment_that_nobody_keeps(alice: Caller) -> None:
+    answer = alice.get(f"{finished(alice)}/file")
+    content(answer)
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="tasks-')
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_canceled_export_is_not_written(alice: Caller, export_dir: Path) -> None:
+    path = ask(alice)
+    assert alice.delete(path).status_code == 204
+    job.run(UUID(path.rpartition("/")[2]))
+    assert alice.get(path).json()["status"] == "canceled"
+    assert not export_dir.exists()
+
+
+def test_a_cancel_while_it_is_written_leaves_nothing(
+    alice: Caller, export_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        alice.make()
+    monkeypatch.setattr(job, "CHUNK", 1)
+    path = ask(alice)
+    write = job.formats.csv_rows
+
+    def cancel_after_the_first(chunk: Any) -> bytes:
+        Export.objects.filter(status=Status.RUNNING).update(status=Status.CANCELED)
+        return write(chunk)
+
+    monkeypatch.setattr(job.formats, "csv_rows", cancel_after_the_first)
+    job.run(UUID(path.rpartition("/")[2]))
+    assert alice.get(path).json()["status"] == "canceled"
+    assert list(export_dir.iterdir()) == []
+
+
+def test_a_removed_export_takes_its_file_along(alice: Caller, export_dir: Path) -> None:
+    path = finished(alice)
+    assert alice.delete(path).status_code == 204
+    assert_problem(alice.get(path), 404)
+    assert list(export_dir.iterdir()) == []
+
+
+def test_a_second_delivery_writes_nothing(alice: Caller) -> None:
+    path = finished(alice)
+    before = alice.get(path).json()
+    alice.make()
+    job.run(UUID(path.rpartition("/")[2]))
+    assert alice.get(path).json() == before
+
+
+def test_a_dead_worker_s_export_is_taken_over_and_its_leftovers_do_not_count(alice: Caller, export_dir: Path) -> None:
+    alice.make()
+    path = ask(alice)
+    identifier = UUID(path.rpartition("/")[2])
+    export_dir.mkdir()
+    (export_dir / f"{identifier}.1.partial").write_bytes(b"half a li")
+    Export.objects.update(status=Status.RUNNING, attempt=1, lease_until=datetime.now(UTC) - job.LEASE * 2)
+    assert job.unfinished() == [identifier]
+    job.run(identifier)
+    assert len(rows(content(alice.get(f"{path}/file")))) == 1
+    assert Export.objects.get().attempt == 2
+
+
+def test_an_export_that_kills_every_worker_is_given_up(alice: Caller) -> None:
+    path = ask(alice)
+    long_ago = datetime.now(UTC) - job.LEASE * 2
+    Export.objects.update(status=Status.RUNNING, attempt=job.MOST_ATTEMPTS, lease_until=long_ago)
+    assert job.unfinished() == []
+    assert alice.get(path).json()["status"] == "failed"
+
+
+def test_a_full_disk_is_a_reason_and_leaves_no_file(alice: Caller, settings: Any) -> None:
+    settings.EXPORT_DIR = "/dev/full/exports"
+    path = finished(alice)
+    export = alice.get(path).json()
+    assert export["status"] == "failed"
+    assert export["error"].startswith("The file could not be written")
+
+
+def test_five_unfinished_exports_are_enough(alice: Caller) -> None:
+    for _ in range(5):
+        ask(alice)
+    assert_problem(alice.post("/v1/exports", {"format": "csv"}), 409)
+
+
+def test_a_repeated_request_makes_one_export(alice: Caller) -> None:
+    first = alice.post("/v1/exports", {"format": "csv"}, idempotency_key="once")
+    again = alice.post("/v1/exports", {"format": "csv"}, idempotency_key="once")
+    assert again.content == first.content
+    assert again.headers["Location"] == first.headers["Location"]
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert Export.objects.count() == 1
