@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -17,9 +17,9 @@ T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_RATE = re.compile(r"^(\d+)/(\d*)([smhd])$")
+_RATE = re.compile(r"(\d+)/(\d*)([smhd])", re.ASCII)
 # Values that stand in this repository or in half of the tutorials: they protect nothing.
 _KNOWN_SECRETS = {"secret", "changeme", "change-me", "password", "insecure", "admin", "test", "demo"}
 _PLACEHOLDER = re.compile(r"^\$\{.*\}$|^<.*>$|^django-insecure-")
@@ -39,9 +39,9 @@ def _raw(name: str) -> str | None:
         raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: keep one of them.")
     if path:
         try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            reason = error.strerror
+            return Path(path).read_text(encoding="utf-8").strip() or None
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise ImproperlyConfigured(f"{name}_FILE={path} cannot be read: {reason}.") from error
     return value or None
 
@@ -55,7 +55,12 @@ def _read(name: str, default: T | None, convert: Callable[[str], T], expected: s
     try:
         return convert(raw)
     except ValueError as error:
-        raise ImproperlyConfigured(f"{name}={raw!r} is wrong: expected {expected}.") from error
+        raise ImproperlyConfigured(f"{name}={_shown(raw)} is wrong: expected {expected}.") from error
+
+
+def _shown(raw: str) -> str:
+    """The value for a message that goes into logs: short, and without the password of a URL."""
+    return repr(re.sub(r"//.*@", "//***@", raw, flags=re.DOTALL)[:200])
 
 
 def text(name: str, default: str | None = None) -> str:
@@ -98,7 +103,7 @@ def duration(name: str, default: float | None = None) -> float:
     """Seconds, from texts like 250ms, 30s, 5m, 24h, 30d."""
 
     def convert(raw: str) -> float:
-        match = _DURATION.match(raw)
+        match = _DURATION.fullmatch(raw)
         if match is None:
             raise ValueError
         return float(match[1]) * _SECONDS[match[2]]
@@ -108,8 +113,8 @@ def duration(name: str, default: float | None = None) -> float:
 
 def rate(name: str, default: str) -> Rate:
     def convert(raw: str) -> Rate:
-        match = _RATE.match(raw)
-        if match is None or int(match[1]) < 1 or match[2] == "0":
+        match = _RATE.fullmatch(raw)
+        if match is None or int(match[1]) < 1 or int(match[2] or 1) < 1:
             raise ValueError
         return Rate(int(match[1]), int(match[2] or 1) * int(_SECONDS[match[3]]))
 
@@ -119,11 +124,25 @@ def rate(name: str, default: str) -> Rate:
 def url(name: str, default: str | None = None, *, schemes: tuple[str, ...] = ("http", "https")) -> str:
     def convert(raw: str) -> str:
         parts = urlsplit(raw)
-        if parts.scheme not in schemes or not (parts.netloc or parts.path):
-            raise ValueError
+        if parts.scheme not in schemes or not (parts.netloc or parts.path) or parts.port == 0:
+            raise ValueError  # as `port` itself does beyond 65535
         return raw.rstrip("/")
 
     return _read(name, default, convert, f"a URL that starts with {' or '.join(s + '://' for s in schemes)}")
+
+
+def database_url(name: str, raw: str) -> SplitResult:
+    """The parts of postgresql://user:password@host:port/name, which must name a database."""
+    try:
+        parts = urlsplit(raw)
+        right = parts.scheme in {"postgres", "postgresql"} and parts.path.strip("/") and parts.port != 0
+    except ValueError:
+        right = False
+    if not right:
+        raise ImproperlyConfigured(
+            f"{name}={_shown(raw)} is wrong: expected a URL such as postgresql://user:password@host:port/name."
+        )
+    return parts
 
 
 def words(name: str, default: str | None = None) -> list[str]:

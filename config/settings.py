@@ -2,10 +2,9 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import django_stubs_ext
-from django.core.exceptions import ImproperlyConfigured
 
 from config import env
 from config.api import openapi
@@ -93,10 +92,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 
 # Databases: `default` through the pooler, `direct` past it, `replica-N` for reads (config.routers).
-def database(dsn: str, **more: Any) -> dict[str, Any]:
-    parts = urlsplit(dsn)
-    if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
-        raise ImproperlyConfigured("A database URL must look like postgresql://user:password@host:port/name.")
+def database(variable: str, dsn: str, **more: Any) -> dict[str, Any]:
+    parts = env.database_url(variable, dsn)
     return {
         "ENGINE": "django_prometheus.db.backends.postgresql",
         "NAME": unquote(parts.path[1:]),
@@ -109,7 +106,8 @@ def database(dsn: str, **more: Any) -> dict[str, Any]:
         # request pays a check round trip.
         "CONN_HEALTH_CHECKS": False,
         "DISABLE_SERVER_SIDE_CURSORS": True,  # they cannot live through a pooler in transaction mode
-        "OPTIONS": {"connect_timeout": 3, "application_name": PART},
+        # The URL's own options come last: sslmode=verify-full must not get lost.
+        "OPTIONS": {"connect_timeout": 3, "application_name": PART, **dict(parse_qsl(parts.query))},
         **more,
     }
 
@@ -118,9 +116,17 @@ _DATABASE_URL = env.text("DATABASE_URL")
 _REPLICAS = env.words("DATABASE_REPLICA_URLS", "")
 REPLICAS = [f"replica-{number}" for number, _ in enumerate(_REPLICAS, start=1)]
 DATABASES = {
-    "default": database(_DATABASE_URL),
-    "direct": database(env.text("DATABASE_DIRECT_URL", _DATABASE_URL), CONN_MAX_AGE=0, TEST={"MIRROR": "default"}),
-    **{alias: database(dsn, TEST={"MIRROR": "default"}) for alias, dsn in zip(REPLICAS, _REPLICAS, strict=True)},
+    "default": database("DATABASE_URL", _DATABASE_URL),
+    "direct": database(
+        "DATABASE_DIRECT_URL",
+        env.text("DATABASE_DIRECT_URL", _DATABASE_URL),
+        CONN_MAX_AGE=0,
+        TEST={"MIRROR": "default"},
+    ),
+    **{
+        alias: database("DATABASE_REPLICA_URLS", dsn, TEST={"MIRROR": "default"})
+        for alias, dsn in zip(REPLICAS, _REPLICAS, strict=True)
+    },
 }
 DATABASE_ROUTERS = ["config.routers.ReplicaRouter"]
 
@@ -208,6 +214,8 @@ MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", 1_000_000, least=10_000, most=10_
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 CORS_ORIGINS = env.words("CORS_ORIGINS", "")
 API_WORKERS = env.integer("API_WORKERS", 2, least=1, most=64)
+# Of all instances together: without Redis each process holds its share of a quota.
+API_PROCESSES = env.integer("API_PROCESSES", API_WORKERS, least=API_WORKERS, most=10_000)
 RATE_LIMITS = {
     "user": env.rate("RATE_LIMIT_USER", "600/m"),
     "ip": env.rate("RATE_LIMIT_IP", "60/m"),

@@ -1,10 +1,13 @@
 """Strict JSON bodies: what is ambiguous or cannot be stored is refused, never repaired."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import IO, Any
 
 import orjson
+from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.parsers import BaseParser
 
 from config.api.problems import Problem
@@ -26,20 +29,38 @@ class MergePatchParser(JSONParser):
     media_type = "application/merge-patch+json"  # RFC 7396
 
 
+def refusal(request: HttpRequest) -> Problem | None:
+    """Why this body will not be read, judged from its headers alone; None when it may be."""
+    meta = request.META
+    if "HTTP_TRANSFER_ENCODING" in meta:
+        return Problem("length-required")
+    length = meta.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit()):
+        return Problem("bad-request", "Content-Length is not a number.")
+    if int(length) > settings.MAX_BODY_BYTES:
+        return Problem("too-large", members={"limit": settings.MAX_BODY_BYTES})
+    if meta.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        return Problem("unsupported-media-type", "Send the body without a Content-Encoding.")
+    return None
+
+
 def loads(raw: bytes) -> Any:
     """The value of a JSON text in UTF-8. Raises Problem 400 on duplicate members, NaN, NUL, lone surrogates."""
     if not raw:
         raise Problem("invalid-body", "The body is empty: send a JSON object.")
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+        )
     except UnicodeDecodeError as error:
         raise Problem("invalid-body", "The body is not UTF-8.") from error
     except RecursionError as error:
         raise Problem("invalid-body", "The body is nested too deeply.") from error
     except ValueError as error:
         raise Problem("invalid-body", f"The body is not valid JSON: {error}.") from error
-    if b"\\u" in raw:
-        _check_text(value)
+    _check_writable(value)
+    if b"\\u0000" in raw and _holds_nul(value):
+        raise Problem("invalid-body", "The body holds the character NUL (\\u0000), which cannot be stored.")
     return value
 
 
@@ -56,14 +77,29 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _check_text(value: Any) -> None:
-    """Escapes can spell what UTF-8 cannot: lone surrogates; and NUL, which PostgreSQL cannot store."""
+def _finite(raw: str) -> float:
+    value = float(raw)
+    if math.isinf(value):
+        raise ValueError(f"{raw[:20]} is larger than a number can be")
+    return value
+
+
+def _check_writable(value: Any) -> None:
+    """What cannot be written as JSON again must not get in: a fingerprint or a message would fail on it later.
+
+    Escapes can spell lone surrogates, numbers can have any length, and brackets any depth (254 are written).
+    """
     try:
         orjson.dumps(value)
     except TypeError as error:
-        raise Problem("invalid-body", "The body holds a lone surrogate, which is not a character.") from error
-    if _holds_nul(value):
-        raise Problem("invalid-body", "The body holds the character NUL (\\u0000), which cannot be stored.")
+        what = str(error).lower()
+        if "surrogate" in what:
+            detail = "The body holds a lone surrogate, which is not a character."
+        elif "integer" in what:
+            detail = "The body holds a whole number of more than 64 bits."
+        else:
+            detail = "The body is nested too deeply."
+        raise Problem("invalid-body", detail) from error
 
 
 def _holds_nul(value: Any) -> bool:

@@ -1,6 +1,5 @@
 """Who is on the other end of the connection."""
 
-from functools import lru_cache
 from ipaddress import ip_address
 
 from django.conf import settings
@@ -12,16 +11,24 @@ def address(request: HttpRequest) -> str:
 
     Without TRUSTED_PROXIES the header is never looked at: anyone can send it.
     """
-    address = request.META.get("REMOTE_ADDR", "") or "unknown"
+    address = _canonical(request.META.get("REMOTE_ADDR", "") or "unknown")
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
     for entry in reversed(forwarded.split(",")):
         if not entry.strip() or not _trusted(address):
             break
-        address = entry.strip()
+        address = _canonical(entry.strip())
     return address
 
 
-@lru_cache(maxsize=1024)
+def _canonical(address: str) -> str:
+    """One spelling of each address: a socket for both protocols names 10.0.0.1 as ::ffff:10.0.0.1."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)
+
+
 def _trusted(address: str) -> bool:
     try:
         parsed = ip_address(address)

@@ -16,10 +16,11 @@ class Text(serializers.CharField):
     default_error_messages = {"invalid": "Expected a string.", "blank": "May not be blank."}
 
     def __init__(self, *, blank: bool = True, **more: Any) -> None:
-        super().__init__(trim_whitespace=False, allow_blank=True, **more)
+        super().__init__(trim_whitespace=False, allow_blank=blank and not more.get("min_length"), **more)
         self.blank = blank
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
+        # DRF takes an empty text past all validators, so that `allow_blank` alone decides about it.
         if isinstance(data, str) and not self.blank and not data.strip():
             self.fail("blank")
         return super().run_validation(data)
@@ -31,9 +32,12 @@ class Text(serializers.CharField):
 
 
 class Choice(serializers.ChoiceField):
+    # What was sent is not repeated: it may be a megabyte, or nested too deeply to be written.
+    default_error_messages = {"invalid_choice": "Expected one of {expected}."}
+
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str) or data not in self.choices:
-            self.fail("invalid_choice", input=data)
+            self.fail("invalid_choice", expected=", ".join(map(str, self.choices)))
         return data
 
 
@@ -46,9 +50,12 @@ class Time(serializers.Field[datetime, str, str, Any]):
     def to_internal_value(self, data: Any) -> datetime:
         try:
             at = parameters.time(data)
-        except (TypeError, ValueError, OverflowError):
+        except (TypeError, ValueError):
             self.fail("invalid")
-        return at.replace(microsecond=at.microsecond // 1000 * 1000, tzinfo=UTC)
+        return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+    def to_representation(self, value: datetime) -> str:
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 class Texts(serializers.ListField):
@@ -59,6 +66,8 @@ class Texts(serializers.ListField):
     def to_internal_value(self, data: Any) -> list[str]:
         if not isinstance(data, list):
             self.fail("not_a_list", input_type=type(data).__name__)
+        if self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)  # before a report on each of a million items
         texts: list[str] = super().to_internal_value(data)
         if len(set(texts)) != len(texts):
             self.fail("twice")

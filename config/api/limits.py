@@ -16,3 +16,9 @@ def admit(request: HttpRequest, usage: gate.Usage) -> None:
             headers={"Retry-After": str(max(1, usage.reset))},
             members={"violated-policies": [usage.policy]},
         )
+
+
+def refund(request: HttpRequest) -> None:
+    """Takes a call back that cost nothing after all (304)."""
+    usages: list[gate.Usage] = getattr(request, "usages", [])
+    request.__dict__["usages"] = [gate.refund(usage) for usage in usages]

@@ -8,39 +8,26 @@ from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.module_loading import import_string
 
-from config.api import problems
-from config.api.problems import Problem
+from config.api import bodies, problems
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
+_API = "/v1/"
 _PAGES = ("/admin", "/oidc/", "/static/")
 
 
 class GuardMiddleware:
-    """Refuses what no view should have to read, before anything is parsed or counted."""
+    """Refuses bodies that no view should have to read. API views do it themselves, after they know the caller."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        problem = self._refusal(request)
+        problem = None if request.path_info.startswith(_API) else bodies.refusal(request)
         response = problems.respond(problem, request) if problem else self.get_response(request)
         response.headers["X-Content-Type-Options"] = "nosniff"
         if isinstance(response, HttpResponse):
             response.headers["Content-Length"] = str(len(response.content))
         return response
-
-    def _refusal(self, request: HttpRequest) -> Problem | None:
-        meta = request.META
-        if "HTTP_TRANSFER_ENCODING" in meta:
-            return Problem("length-required")
-        length = meta.get("CONTENT_LENGTH") or "0"
-        if not (length.isascii() and length.isdigit()):
-            return Problem("bad-request", "Content-Length is not a number.")
-        if int(length) > settings.MAX_BODY_BYTES:
-            return Problem("too-large", members={"limit": settings.MAX_BODY_BYTES})
-        if meta.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
-            return Problem("unsupported-media-type", "Send the body without a Content-Encoding.")
-        return None
 
 
 class PagesMiddleware:

@@ -40,6 +40,8 @@ def decode(principal: str, kind: str, cursor: str) -> list[Any]:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except ValueError as error:
         raise _invalid() from error
+    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != cursor:
+        raise _invalid()  # another spelling of the same bytes
     signature, payload = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
     if not hmac.compare_digest(signature, _sign(principal, kind, payload)):
         raise _invalid()

@@ -4,6 +4,8 @@ from rest_framework.request import Request
 from config.api.caller import caller
 from config.api.problems import Problem
 
+OPTIONS = "metadata"  # DRF's name of that action; whoever may call any method of a route may ask which there are
+
 
 class RequiredPermission(BasePermission):
     """Deny by default: a view names the permission of each action, an action without one is closed.
@@ -16,12 +18,13 @@ class RequiredPermission(BasePermission):
         required: dict[str, str | None] = getattr(view, "required", {})
         if action is None:
             return True  # no such method here: DRF answers 405
-        if action not in required:
+        actions = set(getattr(view, "action_map", {}).values()) if action == OPTIONS else {action}
+        permissions = [required[name] for name in sorted(actions) if name in required]
+        if not permissions:
             raise Problem("forbidden", "Nobody may call this.")
-        permission = required[action]
-        if permission is None or caller(request).may(permission):
+        if any(permission is None or caller(request).may(permission) for permission in permissions):
             return True
-        raise insufficient_scope(permission)
+        raise insufficient_scope(str(permissions[0]))
 
 
 def insufficient_scope(permission: str, detail: str = "") -> Problem:

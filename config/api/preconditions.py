@@ -8,7 +8,9 @@ from config.api.problems import Problem
 
 # `W/"3"` counts as `"3"`: compressing intermediaries weaken tags, and a client that echoes what it got must
 # not fail for ever. The server itself never sends a weak tag.
-_TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_FIELD = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
+_OPAQUE = re.compile(r'"([^"]*)"')
 ANY = "*"
 
 
@@ -23,24 +25,23 @@ def _tags(request: HttpRequest, name: str) -> set[str] | None:
         return None
     if raw.strip() == ANY:
         return {ANY}
-    tags = set()
-    for part in raw.split(","):
-        match = _TAG.fullmatch(part.strip())
-        if match is None:
-            raise Problem("bad-request", f'{name} must be * or a list of entity tags such as "3".')
-        tags.add(match[1])
-    return tags
+    if _FIELD.fullmatch(raw) is None:
+        raise Problem("bad-request", f'{name} must be * or a list of entity tags such as "3".')
+    return set(_OPAQUE.findall(raw))
 
 
 class IfMatch:
-    """The `If-Match` of a write. Parsed before the object is looked up, so that a malformed one is 400 first."""
+    """The preconditions of a write: `If-Match`, and `If-None-Match`, which forbids what it names.
 
-    def __init__(self, tags: set[str] | None) -> None:
-        self._tags = tags
+    Parsed before the object is looked up, so that a malformed one is 400 first.
+    """
+
+    def __init__(self, tags: set[str] | None, unwanted: set[str] | None = None) -> None:
+        self._tags, self._unwanted = tags, unwanted
 
     @classmethod
     def of(cls, request: HttpRequest) -> "IfMatch":
-        return cls(_tags(request, "If-Match"))
+        return cls(_tags(request, "If-Match"), _tags(request, "If-None-Match"))
 
     @classmethod
     def none(cls) -> "IfMatch":
@@ -53,7 +54,8 @@ class IfMatch:
 
     def check(self, version: int) -> None:
         """Raises Problem 412 that names the current version, when the caller has seen another one."""
-        if self._tags is not None and ANY not in self._tags and str(version) not in self._tags:
+        current = {ANY, str(version)}
+        if (self._tags is not None and not current & self._tags) or current & (self._unwanted or set()):
             raise Problem(
                 "precondition-failed",
                 f"The current version is {version}.",

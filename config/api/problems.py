@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import DatabaseError, InterfaceError, InternalError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from rest_framework import exceptions
 
@@ -20,6 +20,7 @@ from config.observability import context
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+ACCEPT_PATCH = "application/merge-patch+json, application/json"
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
 
@@ -142,7 +143,7 @@ def respond(problem: Problem, request: HttpRequest) -> HttpResponse:
     )
 
 
-def of(error: BaseException) -> Problem:  # noqa: PLR0911 (one case a line)
+def of(error: BaseException) -> Problem:  # noqa: PLR0911, PLR0912 (one case a line)
     """The problem that an exception stands for; an unknown one is a 500 and gets logged with its traceback."""
     match error:
         case Problem():
@@ -167,13 +168,20 @@ def of(error: BaseException) -> Problem:  # noqa: PLR0911 (one case a line)
             return Problem("bad-request", "The body ended before its Content-Length.")
         case SuspiciousOperation():  # such as more than a thousand query parameters
             return Problem("bad-request", "The request is malformed or has too many parts.")
-        case OperationalError() | InterfaceError() | InternalError():
-            # InternalError: a server that was a standby when it was asked to write.
+        case OperationalError() | InterfaceError():
             logger.warning("database unavailable", extra={"error": str(error)})
             return unavailable("The database does not answer. Nothing was changed.")
-        case DatabaseError() | _:
+        case DatabaseError() if _read_only(error):
+            logger.warning("database read-only", extra={"error": str(error)})
+            return unavailable("The database takes no writes at the moment. Nothing was changed.")
+        case _:
             logger.error("unhandled error", exc_info=error)
             return Problem("internal")
+
+
+def _read_only(error: DatabaseError) -> bool:
+    """A standby was asked to write: the pooler points to a server that is not promoted yet."""
+    return getattr(error.__cause__, "sqlstate", None) == "25006"
 
 
 def _challenge(error: exceptions.APIException) -> dict[str, str]:
@@ -205,7 +213,7 @@ def handle(error: Exception, handler_context: dict[str, Any]) -> HttpResponse:
     if isinstance(error, exceptions.MethodNotAllowed):
         problem.headers["Allow"] = ", ".join(handler_context["view"].allowed_methods)
     if isinstance(error, exceptions.UnsupportedMediaType) and request.method == "PATCH":
-        problem.headers["Accept-Patch"] = "application/merge-patch+json, application/json"  # bodies.ACCEPT_PATCH
+        problem.headers["Accept-Patch"] = ACCEPT_PATCH
     return respond(problem, request)
 
 

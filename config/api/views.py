@@ -1,14 +1,15 @@
 """The base of every /v1 viewset: the order of checks, the headers that each answer has, where reads go."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
-from config.api import parameters, problems
+from config.api import bodies, limits, parameters, problems
 from config.api.caller import caller
 from config.api.problems import Problem
 from config.api.renderers import JSONRenderer
@@ -16,6 +17,7 @@ from config.cache import gate
 from config.data import consistency, reading
 from config.observability import context
 
+CONSISTENCY_TOKEN = "Consistency-Token"  # noqa: S105 (a header)
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RENDERER = JSONRenderer()
 
@@ -37,35 +39,42 @@ class ApiViewSet(ViewSet):
         self.perform_authentication(request)
         context.user_id.set(caller(request).id)
         self.check_permissions(request)
+        reading.demand(_demanded_states(request._request))
+        if (problem := bodies.refusal(request._request)) is not None:
+            raise problem
         self.check_parameters(request)
 
     def check_parameters(self, request: Request) -> None:
         """Every view knows its parameters; the repeatable ones it reads itself."""
+        parameters.check_encoding(request._request.META.get("QUERY_STRING", ""))
         known = self.parameters.get(self.action or "", frozenset())
         parameters.check_names(request.query_params, known, self.repeatable)
 
     repeatable: ClassVar[frozenset[str]] = frozenset()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        try:
-            after = _demanded_state(request)
-        except Problem as problem:
-            return problems.respond(problem, request)
-        response = self._dispatch_reading(request, after, *args, **kwargs)
+        with reading.scope(None, replicas=request.method in SAFE):
+            response = super().dispatch(request, *args, **kwargs)
+        if response.status_code == 304:
+            limits.refund(request)
         _finish(request, response)
         return response
 
-    def _dispatch_reading(self, request: HttpRequest, after: int | None, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        with reading.scope(after, replicas=request.method in SAFE):
-            return super().dispatch(request, *args, **kwargs)
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+        """What may be called here: `Allow` is on every answer."""
+        response = HttpResponse(status=204)
+        del response.headers["Content-Type"]
+        if "PATCH" in self.allowed_methods:
+            response.headers["Accept-Patch"] = problems.ACCEPT_PATCH
+        return response
 
 
-def _demanded_state(request: HttpRequest) -> int | None:
-    raw = request.headers.get("Consistency-Token")
+def _demanded_states(request: HttpRequest) -> tuple[int, ...]:
+    raw = request.headers.get(CONSISTENCY_TOKEN)
     if raw is None:
-        return None
+        return ()
     try:
-        return consistency.decode(raw)
+        return (consistency.decode(raw),)
     except consistency.MalformedToken as error:
         raise Problem("bad-request", "Consistency-Token is not a token of this server.") from error
 
@@ -73,7 +82,15 @@ def _demanded_state(request: HttpRequest) -> int | None:
 def wrote(request: Request, response: HttpResponseBase, xid: int) -> None:
     """Called after a commit: the caller's next reads see it, wherever they go."""
     gate.remember_write(caller(request).id, xid)
-    response.headers["Consistency-Token"] = consistency.encode(xid)
+    response.headers[CONSISTENCY_TOKEN] = consistency.encode(xid)
+
+
+def remember_again(request: Request, replay: HttpResponseBase) -> None:
+    """`wrote`, for an answer that was stored with its token: the first one may never have arrived."""
+    token = replay.headers.get(CONSISTENCY_TOKEN)
+    if token is not None:
+        with contextlib.suppress(consistency.MalformedToken):  # signed with a key that was changed since
+            gate.remember_write(caller(request).id, consistency.decode(token))
 
 
 def _finish(request: HttpRequest, response: HttpResponseBase) -> None:

@@ -5,8 +5,9 @@ Redis Cluster. Without Redis the answers are `redis_down`: limits come from a sh
 process holds, denials from PostgreSQL (accounts.denials), and reads go to the primary.
 """
 
+import contextlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from config.cache.redis import Script, Unavailable, call
 from config.env import Rate
 
 WRITE_MEMORY = 60  # seconds for which a principal's own writes are remembered; a replica behind more is not read
+# Of two writes at the same time the one with the lower transaction id may commit last, so one id is not enough.
+_WRITES_KEPT = 16
 
 _WINDOW = Path(__file__).with_name("window.lua").read_text(encoding="utf-8")
 _ENTER = Script(
@@ -24,14 +27,30 @@ _ENTER = Script(
     + """
 local before = redis.call('GET', KEYS[2])
 local denied = 0
-if before and tonumber(ARGV[4]) <= tonumber(before) then denied = 1 end
+if before and tonumber(ARGV[4]) <= (tonumber(before) or math.huge) then denied = 1 end
 if denied == 0 and KEYS[3] ~= KEYS[2] and redis.call('EXISTS', KEYS[3]) == 1 then denied = 1 end
 local usage = window(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), milliseconds(), tonumber(ARGV[3]))
-return {denied, redis.call('GET', KEYS[4]) or '', usage[1], usage[2], usage[3]}
+return {denied, redis.call('LRANGE', KEYS[4], 0, -1), usage[1], usage[2], usage[3], usage[4]}
 """
 )
 _COUNT = Script(
     _WINDOW + "return window(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), milliseconds(), tonumber(ARGV[3]))"
+)
+_REMEMBER = Script(
+    """
+redis.call('LPUSH', KEYS[1], ARGV[1])
+redis.call('LTRIM', KEYS[1], 0, ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+"""
+)
+# Out of the slot that it was counted in: out of another one it would leave a gap in which one call too many passes.
+_REFUND = Script(
+    """
+if tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0') > 0 then
+  redis.call('HINCRBY', KEYS[1], ARGV[1], -1)
+  redis.call('HINCRBY', KEYS[1], 'total', -1)
+end
+"""
 )
 
 
@@ -40,16 +59,18 @@ class Usage:
     """Where a caller stands under one policy; `reset` is whole seconds until calls become free again."""
 
     policy: str
+    who: str
     rate: Rate
     allowed: bool
     remaining: int
     reset: int
+    slot: str | None = None  # where Redis counted it; None: this process did
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     denied: bool
-    wrote: int | None  # the newest transaction that this principal wrote in
+    wrote: tuple[int, ...]  # the transactions that this principal wrote in lately
     usage: Usage
     redis_down: bool = False
 
@@ -75,9 +96,9 @@ def enter(subject: str, *, session: str | None, issued_at: int, cost: int = 1) -
     try:
         answer = _ENTER.run(keys, [rate.limit, rate.window * 1000, cost, issued_at])
     except Unavailable:
-        return Verdict(denied=False, wrote=None, usage=_without_redis("user", rate, subject, cost), redis_down=True)
-    wrote = int(answer[1]) if answer[1] else None
-    return Verdict(denied=answer[0] == 1, wrote=wrote, usage=_usage("user", rate, answer[2:]))
+        return Verdict(denied=False, wrote=(), usage=_without_redis("user", rate, subject, cost), redis_down=True)
+    wrote = tuple(map(_xid, answer[1]))
+    return Verdict(denied=answer[0] == 1, wrote=wrote, usage=_usage("user", subject, rate, answer[2:]))
 
 
 def count(policy: str, who: str, cost: int = 1) -> Usage:
@@ -87,22 +108,44 @@ def count(policy: str, who: str, cost: int = 1) -> Usage:
         answer = _COUNT.run([_key(who, policy)], [rate.limit, rate.window * 1000, cost])
     except Unavailable:
         return _without_redis(policy, rate, who, cost)
-    return _usage(policy, rate, answer)
+    return _usage(policy, who, rate, answer)
 
 
-def _usage(policy: str, rate: Rate, answer: Any) -> Usage:
-    return Usage(policy, rate, answer[0] == 1, int(answer[1]), math.ceil(int(answer[2]) / 1000))
+def refund(usage: Usage) -> Usage:
+    """Takes an admitted call back: it turned out to cost nothing."""
+    if usage.slot is None:
+        local_window.refund(f"{usage.policy}:{usage.who}")
+    else:
+        try:
+            _REFUND.run([_key(usage.who, usage.policy)], [usage.slot])
+        except Unavailable:
+            return usage
+    return replace(usage, remaining=min(usage.rate.limit, usage.remaining + 1))
+
+
+def _xid(raw: bytes) -> int:
+    """Junk counts as a write that no replica has seen: the primary is asked."""
+    try:
+        return int(raw)
+    except ValueError:
+        return 2**63 - 1
+
+
+def _usage(policy: str, who: str, rate: Rate, answer: Any) -> Usage:
+    allowed, remaining, reset, slot = answer
+    return Usage(policy, who, rate, allowed == 1, int(remaining), math.ceil(int(reset) / 1000), slot.decode())
 
 
 def _without_redis(policy: str, rate: Rate, who: str, cost: int) -> Usage:
-    share = Rate(max(1, rate.limit // settings.API_WORKERS), rate.window)
+    share = Rate(max(1, rate.limit // settings.API_PROCESSES), rate.window)
     allowed, remaining, reset = local_window.hit(f"{policy}:{who}", share, cost)
-    return Usage(policy, share, allowed, remaining, reset)
+    return Usage(policy, who, share, allowed, remaining, reset)
 
 
 def remember_write(subject: str, xid: int) -> None:
     """Makes this principal's next reads see transaction `xid`; without Redis they read the primary anyway."""
-    _best_effort("SET", _key(subject, "wrote"), xid, "EX", WRITE_MEMORY)
+    with contextlib.suppress(Unavailable):
+        _REMEMBER.run([_key(subject, "wrote")], [xid, _WRITES_KEPT - 1, WRITE_MEMORY])
 
 
 def deny_session(subject: str, session: str, seconds: int) -> bool:

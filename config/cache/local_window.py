@@ -16,6 +16,12 @@ _calls: OrderedDict[str, deque[float]] = OrderedDict()
 _lock = threading.Lock()
 
 
+def refund(who: str) -> None:
+    with _lock:
+        if calls := _calls.get(who):
+            calls.pop()
+
+
 def hit(who: str, rate: Rate, cost: int) -> tuple[bool, int, int]:
     """(allowed, remaining, whole seconds until a call becomes free)."""
     HITS.inc()

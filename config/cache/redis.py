@@ -17,11 +17,13 @@ import redis
 from django.conf import settings
 from prometheus_client import Counter, Gauge
 from redis.connection import ConnectionPool
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 logger = logging.getLogger(__name__)
 
 PROBE_EVERY = 0.5  # seconds
+# Junk under one key concerns one caller; other error answers (OOM, READONLY, MISCONF…) concern everybody.
+_ABOUT_THE_KEY = ("WRONGTYPE", "ERR ")
 
 OPEN = Gauge("taskmill_redis_breaker_open", "1 while this process goes without Redis", multiprocess_mode="livemax")
 FAILURES = Counter("taskmill_redis_failures", "Calls to Redis that failed or timed out")
@@ -81,6 +83,11 @@ def call(*command: Argument) -> Any:
         return connection.read_response()
     except NoScriptError:
         raise
+    except ResponseError as error:
+        FAILURES.inc()
+        if not str(error).startswith(_ABOUT_THE_KEY):
+            _trip(error)
+        raise Unavailable from error
     except (RedisError, OSError) as error:
         # A half-read connection would give this answer to the next question: throw it away.
         connection.disconnect()

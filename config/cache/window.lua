@@ -6,6 +6,8 @@ local function window(key, limit, length, now, cost)
   local slot = math.floor(now / width)
   local state = redis.call('HMGET', key, 'total', 'oldest')
   local total, oldest = tonumber(state[1] or '0'), tonumber(state[2] or tostring(slot))
+  -- A clock that was set back: a call in a slot before the oldest would never go out again.
+  if slot < oldest then slot = oldest end
   local first = oldest
   while oldest < slot - 60 and total > 0 do
     local count = redis.call('HGET', key, tostring(oldest))
@@ -36,7 +38,7 @@ local function window(key, limit, length, now, cost)
     end
     s = s + 1
   end
-  return {allowed and 1 or 0, math.max(0, limit - total), math.ceil(reset)}
+  return {allowed and 1 or 0, math.max(0, limit - total), math.ceil(reset), string.format('%.0f', slot)}
 end
 
 local function milliseconds()

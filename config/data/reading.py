@@ -4,7 +4,7 @@ Outside a scope (workers, commands, the admin) and inside a transaction everythi
 opens a scope for safe methods, with the transaction id that the reader must be able to see.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ PRIMARY = "default"
 @dataclass
 class _Scope:
     replicas: bool
-    after: int | None
+    after: set[int]
     alias: str | None = None
 
 
@@ -31,18 +31,18 @@ _scope: ContextVar[_Scope | None] = ContextVar("reading_scope", default=None)
 @contextmanager
 def scope(after: int | None, *, replicas: bool) -> Iterator[None]:
     """Reads inside may go to a replica that has replayed transaction `after` (None: any healthy one)."""
-    token = _scope.set(_Scope(replicas, after))
+    token = _scope.set(_Scope(replicas, set() if after is None else {after}))
     try:
         yield
     finally:
         _scope.reset(token)
 
 
-def demand(after: int | None) -> None:
-    """The reads of this scope must also see transaction `after`."""
+def demand(after: Collection[int]) -> None:
+    """The reads of this scope must also see these transactions."""
     current = _scope.get()
-    if current is not None and after is not None:
-        current.after = max(after, current.after or 0)
+    if current is not None:
+        current.after.update(after)
 
 
 def demand_primary() -> None:

@@ -7,6 +7,7 @@ one with it. Every doubt is answered with the primary, so a bad replica costs lo
 import itertools
 import logging
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -30,8 +31,10 @@ SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() AND NOT pg
 # hence the CASE; pg_visible_in_snapshot() would lie on a standby, which lists no running transactions.
 # NULL status: the id is so old that it was forgotten, hence visible.
 _CAUGHT_UP = """
-SELECT CASE WHEN %(xid)s::text::xid8 < pg_snapshot_xmax(pg_current_snapshot())
-            THEN coalesce(pg_xact_status(%(xid)s::text::xid8), 'committed') END = 'committed'
+SELECT coalesce(bool_and(coalesce(
+           CASE WHEN xid < pg_snapshot_xmax(pg_current_snapshot())
+                THEN coalesce(pg_xact_status(xid), 'committed') END = 'committed', false)), true)
+FROM unnest(%s::text[]::xid8[]) xid
 """
 
 
@@ -45,14 +48,14 @@ _verdicts: dict[str, _Verdict] = {}
 _turn = itertools.count()
 
 
-def pick(after: int | None) -> str | None:
-    """The alias of a replica that has everything up to transaction `after`, or None: read the primary."""
+def pick(after: Collection[int]) -> str | None:
+    """The alias of a replica that has replayed the transactions `after`, or None: read the primary."""
     aliases = settings.REPLICAS
     start = next(_turn)
     for offset in range(len(aliases)):
         alias = aliases[(start + offset) % len(aliases)]
         try:
-            if _keeps_up(alias) and (after is None or _caught_up(alias, after)):
+            if _keeps_up(alias) and (not after or _caught_up(alias, after)):
                 return str(alias)
         except DatabaseError:
             distrust(alias)
@@ -81,8 +84,8 @@ def _keeps_up(alias: str) -> bool:
     return verdict.usable
 
 
-def _caught_up(alias: str, after: int) -> bool:
+def _caught_up(alias: str, after: Collection[int]) -> bool:
     # A statement of its own, before the read: the read's snapshot is then the later one.
     with connections[alias].cursor() as cursor:
-        cursor.execute(_CAUGHT_UP, {"xid": after})
+        cursor.execute(_CAUGHT_UP, [[str(xid) for xid in after]])
         return bool(cursor.fetchone()[0])

@@ -10,12 +10,10 @@ from rest_framework.request import Request
 from accounts.principal import principal
 from config.api import pagination, preconditions
 from config.api.idempotency import Answer, perform
-from config.api.limits import admit
 from config.api.preconditions import IfMatch
 from config.api.views import ApiViewSet
-from config.cache import gate
 from tasks_app.api.schema import TRASH_OPERATIONS
-from tasks_app.api.tasks import page, still_visible
+from tasks_app.api.tasks import count_write, page, still_visible
 from tasks_app.models import Task
 from tasks_app.services import filters, trash
 from tasks_app.services.tasks import Written
@@ -38,7 +36,7 @@ class TrashViewSet(ApiViewSet):
 
 
 def _write(request: Request, task: UUID, service: Callable[..., Written], status: int) -> HttpResponse:
-    admit(request._request, gate.count("task", str(task)))
+    count_write(request, task)
     if_match = IfMatch.of(request._request)
 
     def write(locked: bool) -> Answer:

@@ -108,8 +108,13 @@ def _label(raw: str) -> str:
 
 def _time(query: QueryDict, name: str) -> datetime | None:
     at = parameters.one(query, name, parameters.time, "a time such as 2026-01-31T12:00:00Z")
-    # Stored times have whole milliseconds, so that a bound between two of them means the later one.
-    return None if at is None else at + (-timedelta(microseconds=at.microsecond) % _MILLISECOND)
+    if at is None:
+        return None
+    try:
+        # Stored times have whole milliseconds, so that a bound between two of them means the later one.
+        return at + (-timedelta(microseconds=at.microsecond) % _MILLISECOND)
+    except OverflowError as error:
+        raise parameters.error(name, "is too far in the future.") from error
 
 
 def _id_bound(query: QueryDict, name: str) -> Any | None:
@@ -118,8 +123,8 @@ def _id_bound(query: QueryDict, name: str) -> Any | None:
         return None
     try:
         return ids.floor(at)
-    except (OverflowError, ValueError) as error:
-        raise parameters.error(name, "is before 1970 or too far in the future.") from error
+    except ValueError as error:
+        raise parameters.error(name, "is before 1970.") from error
 
 
 def _search(query: QueryDict) -> str | None:
