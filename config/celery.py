@@ -5,7 +5,8 @@ multiply a message; the broker's type decides the few that differ.
 """
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from celery import Celery
 from django.conf import settings
@@ -70,10 +71,10 @@ def configuration() -> dict[str, Any]:
 class TaskmillCelery(Celery):
     task_cls = "config.events.worker:Task"
 
-    def on_queue(self, queue: str, *, name: str, **options: Any) -> Any:
+    def on_queue(self, queue: str, *, name: str, **options: Any) -> Callable[[Callable[..., None]], Any]:
         """`task()` with its queue: the route is the one place where a queue is named."""
         self.conf.task_routes = {name: {"queue": queue}, **self.conf.task_routes}
-        return self.task(name=name, **options)
+        return cast(Callable[[Callable[..., None]], Any], self.task(name=name, **options))
 
 
 app = TaskmillCelery("config")

@@ -72,12 +72,12 @@ def test_the_numbers_of_others_need_the_permission(alice: Caller, owner: str) ->
         ({"days": "7"}, "days"),
     ],
 )
-def test_a_range_that_is_none_is_refused(alice: Caller, query: dict[str, str], parameter: str) -> None:
+def test_a_range_that_is_none_is_refused(alice: Caller, query: dict[str, Any], parameter: str) -> None:
     assert refused_parameter(alice.get("/v1/analytics/daily", **query)) == parameter
 
 
 def test_a_year_is_answered_whole(alice: Caller) -> None:
-    answer = alice.get("/v1/analytics/daily", **{"from": "2024-01-01", "to": "2024-12-31"})
+    answer = alice.get("/v1/analytics/daily?from=2024-01-01&to=2024-12-31")
     assert len(answer.json()["results"]) == 366
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from config.events.models import Event
 from exports.models import Export, Status
-from exports.services import job
+from exports.services import formats, job
 from tasks_app.representation import FIELDS
 from tests.cast import Answer, Caller, assert_problem
 
@@ -146,13 +146,13 @@ def test_a_cancel_while_it_is_written_leaves_nothing(
         alice.make()
     monkeypatch.setattr(job, "CHUNK", 1)
     path = ask(alice)
-    write = job.formats.csv_rows
+    write = formats.csv_rows
 
     def cancel_after_the_first(chunk: Any) -> bytes:
         Export.objects.filter(status=Status.RUNNING).update(status=Status.CANCELED)
         return write(chunk)
 
-    monkeypatch.setattr(job.formats, "csv_rows", cancel_after_the_first)
+    monkeypatch.setattr(formats, "csv_rows", cancel_after_the_first)
     job.run(UUID(path.rpartition("/")[2]))
     assert alice.get(path).json()["status"] == "canceled"
     assert list(export_dir.iterdir()) == []

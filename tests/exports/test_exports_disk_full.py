@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -44,10 +45,10 @@ def test_a_write_that_the_file_system_refuses_leaves_no_file(tmp_path: Path) -> 
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 1000
 
 
-def test_an_interrupted_write_leaves_no_file(tmp_path: Path, settings: object) -> None:
-    settings.EXPORT_DIR = str(tmp_path)  # type: ignore[attr-defined]
+def test_an_interrupted_write_leaves_no_file(tmp_path: Path, settings: Any) -> None:
+    settings.EXPORT_DIR = str(tmp_path)
     writing = files.written(UUID(int=1), 1)
     writing.__enter__().write(b"half")
     with pytest.raises(KeyboardInterrupt):
-        writing.gen.throw(KeyboardInterrupt)  # type: ignore[attr-defined]
+        writing.gen.throw(KeyboardInterrupt)
     assert list(tmp_path.iterdir()) == []
