@@ -15,7 +15,6 @@ SETTINGS: dict[str, Any] = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "SORT_OPERATIONS": False,
     "ENUM_NAME_OVERRIDES": {
         "TaskStatus": "tasks_app.models.Status",
         "TaskPriority": "tasks_app.models.Priority",
