@@ -61,7 +61,13 @@ class TaskAdmin(ReadOnlyAdmin, KeysetAdmin):
         events = Event.objects.filter(subject=task.id).order_by("xid", "id")[:HISTORY_LENGTH]
         names = accounts.usernames(event.actor for event in events)
         rows = [(event, names.get(event.actor, event.actor)) for event in events]
-        context = {**self.admin_site.each_context(request), "task": task, "rows": rows, "opts": self.opts}
+        context = {
+            **self.admin_site.each_context(request),
+            "task": task,
+            "rows": rows,
+            "opts": self.opts,
+            "title": f"History of {task.title}",
+        }
         return render(request, "admin/tasks_app/task/history.html", {**context, **(extra_context or {})})
 
     @admin.action(description="Complete the selected tasks")
