@@ -10,7 +10,7 @@ from config.api.problems import Problem
 # not fail for ever. The server itself never sends a weak tag.
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _FIELD = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
-_OPAQUE = re.compile(r'"([^"]*)"')
+_OPAQUE = re.compile(r'"[^"]*"')
 ANY = "*"
 
 
@@ -19,7 +19,7 @@ def etag(version: int) -> str:
 
 
 def _tags(request: HttpRequest, name: str) -> set[str] | None:
-    """The opaque tags of a header, {"*"}, or None when it is not sent. Raises Problem 400 when malformed."""
+    """The opaque tags of a header in their quotes, {"*"}, or None when it is not sent. Raises Problem 400 when malformed."""
     raw = request.headers.get(name)
     if raw is None:
         return None
@@ -54,7 +54,7 @@ class IfMatch:
 
     def check(self, version: int) -> None:
         """Raises Problem 412 that names the current version, when the caller has seen another one."""
-        current = {ANY, str(version)}
+        current = {ANY, etag(version)}
         if (self._tags is not None and not current & self._tags) or current & (self._unwanted or set()):
             raise Problem(
                 "precondition-failed",
@@ -67,4 +67,4 @@ class IfMatch:
 def not_modified(request: HttpRequest, version: int) -> bool:
     """Whether `If-None-Match` says that the client has this version (weak comparison, RFC 9110 §13.1.2)."""
     tags = _tags(request, "If-None-Match")
-    return tags is not None and (ANY in tags or str(version) in tags)
+    return tags is not None and (ANY in tags or etag(version) in tags)

@@ -1,0 +1,196 @@
+"""One question to Redis a call: denied, over a limit, behind a write? And what is answered without Redis."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.cache import gate, local_window
+from config.cache import redis as house_redis
+
+ROOT = Path(__file__).resolve().parents[2]
+NOW = int(time.time())
+Limits = Callable[..., None]
+
+
+def enter(subject: str = "alice", session: str | None = "s1", issued_at: int = NOW, cost: int = 1) -> gate.Verdict:
+    return gate.enter(subject, session=session, issued_at=issued_at, cost=cost)
+
+
+def test_a_caller_is_admitted_up_to_his_quota(redis: Any, limits: Limits) -> None:
+    limits(user=(3, 60))
+    verdicts = [enter() for _ in range(4)]
+    assert [verdict.limited for verdict in verdicts] == [False, False, False, True]
+    assert [verdict.usage.remaining for verdict in verdicts] == [2, 1, 0, 0]
+    assert all(0 < verdict.usage.reset <= 61 for verdict in verdicts)
+    assert not enter("bob").limited
+
+
+def test_each_policy_counts_by_itself(redis: Any, limits: Limits) -> None:
+    limits(user=(1, 60), ip=(2, 60), task=(1, 60))
+    assert not enter("x").limited
+    assert [gate.count("ip", "x").allowed for _ in range(3)] == [True, True, False]
+    assert [gate.count("task", "x").allowed for _ in range(2)] == [True, False]
+
+
+def test_a_refund_gives_exactly_one_call_back(redis: Any, limits: Limits) -> None:
+    limits(user=(2, 60))
+    first = enter().usage
+    assert enter().usage.remaining == 0
+    assert gate.refund(first).remaining == 2
+    assert [enter().limited for _ in range(2)] == [False, True]
+
+
+def test_a_refund_after_the_window_takes_nothing_below_zero(redis: Any, limits: Limits) -> None:
+    limits(user=(2, 60))
+    usage = enter().usage
+    redis.flushdb()
+    gate.refund(usage)
+    assert [enter().limited for _ in range(3)] == [False, False, True]
+
+
+CALLS = """
+import sys, threading, django
+django.setup()
+from config.cache import gate
+from config.cache import redis
+admitted = []
+def calls():
+    for _ in range(25):
+        verdict = gate.enter("flood", session=None, issued_at=0)
+        assert not verdict.redis_down
+        admitted.append(not verdict.limited)
+threads = [threading.Thread(target=calls) for _ in range(4)]
+redis.call("PING")
+print("ready", flush=True)
+sys.stdin.readline()
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(sum(admitted), len(admitted))
+"""
+
+
+def test_400_parallel_calls_of_four_processes_at_a_limit_of_100_are_100(redis: Any) -> None:
+    environment = {**os.environ, "RATE_LIMIT_USER": "100/m", "CACHE_TIMEOUT": "5s"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", CALLS],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    counts = [process.communicate(timeout=60)[0].split() for process in processes]
+    assert [sum(int(count[column]) for count in counts) for column in (0, 1)] == [100, 400]
+
+
+def test_a_denied_session_is_refused_and_other_sessions_are_not(redis: Any) -> None:
+    assert gate.deny_session("alice", "lost", 60)
+    assert enter(session="lost").denied
+    assert not enter(session="s1").denied
+    assert not enter(session=None).denied
+    assert not enter("bob", session="lost").denied
+
+
+def test_tokens_issued_up_to_a_time_are_refused(redis: Any) -> None:
+    assert gate.deny_issued_before("alice", NOW, 60)
+    assert [enter(issued_at=NOW + later).denied for later in (-1, 0, 1)] == [True, True, False]
+    assert not enter("bob").denied
+
+
+def test_a_denial_ends_by_itself(redis: Any) -> None:
+    gate.deny_session("alice", "lost", 60)
+    gate.deny_issued_before("alice", NOW, 60)
+    assert all(0 < redis.ttl(key) <= 60 for key in redis.keys("*denied*"))
+
+
+def test_recent_writes_are_told_to_their_writer_only(redis: Any) -> None:
+    assert enter().wrote == ()
+    for xid in (7, 9, 8):
+        gate.remember_write("alice", xid)
+    assert set(enter().wrote) == {7, 8, 9}
+    assert enter("bob").wrote == ()
+    assert 0 < redis.ttl("tm:{alice}:wrote") <= gate.WRITE_MEMORY
+
+
+def test_the_memory_of_writes_is_bounded(redis: Any) -> None:
+    for xid in range(100):
+        gate.remember_write("alice", xid)
+    assert set(enter().wrote) == set(range(84, 100))
+
+
+JUNK: list[tuple[str, Callable[[Any, str], Any]]] = [
+    ("a text", lambda redis, key: redis.set(key, "junk")),
+    ("a pickle", lambda redis, key: redis.set(key, b"\x80\x04\x95cos\nsystem\n(S'id'\ntR.")),
+    ("a hash", lambda redis, key: redis.hset(key, "a", "b")),
+    ("a list", lambda redis, key: redis.rpush(key, "junk", "\xff")),
+]
+
+
+@pytest.mark.parametrize("spoil", [case[1] for case in JUNK], ids=[case[0] for case in JUNK])
+@pytest.mark.parametrize("what", ["user", "wrote", "denied", "denied:s1"])
+def test_junk_under_a_key_fails_no_call_and_nobody_else_notices(
+    redis: Any, what: str, spoil: Callable[[Any, str], Any]
+) -> None:
+    spoil(redis, f"tm:{{alice}}:{what}")
+    verdict = enter()
+    assert verdict.usage.allowed
+    bob = enter("bob")
+    assert (bob.redis_down, bob.denied) == (False, False), "the breaker is not opened by one caller's junk"
+
+
+def test_a_junk_write_is_one_that_no_replica_has(redis: Any) -> None:
+    redis.rpush("tm:{alice}:wrote", "junk")
+    assert enter().wrote == (2**63 - 1,)
+
+
+def test_a_junk_denial_denies(redis: Any) -> None:
+    redis.set("tm:{alice}:denied", "junk")
+    assert enter().denied
+
+
+@pytest.fixture
+def without_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The breaker is open, as after a time-out, and stays so."""
+    monkeypatch.setattr(house_redis, "_closed", threading.Event())
+    monkeypatch.setattr(local_window, "_calls", type(local_window._calls)())
+
+
+def test_without_redis_a_process_gives_its_share_of_the_quota(
+    without_redis: None, settings: Any, limits: Limits
+) -> None:
+    limits(user=(9, 60))
+    settings.API_PROCESSES = 4
+    verdicts = [enter() for _ in range(3)]
+    assert [verdict.limited for verdict in verdicts] == [False, False, True]
+    assert all(verdict.redis_down and not verdict.denied and verdict.wrote == () for verdict in verdicts)
+    assert verdicts[0].usage.rate.limit == 2
+    assert gate.refund(verdicts[0].usage).remaining == 2
+
+
+def test_without_redis_a_small_quota_is_at_least_one_call(without_redis: None, settings: Any, limits: Limits) -> None:
+    limits(ip=(1, 60))
+    settings.API_PROCESSES = 4
+    assert [gate.count("ip", "10.0.0.1").allowed for _ in range(2)] == [True, False]
+
+
+def test_without_redis_a_write_is_not_remembered_and_fails_nothing(without_redis: None) -> None:
+    gate.remember_write("alice", 7)
+    assert gate.deny_session("alice", "lost", 60) is False
+    assert gate.deny_issued_before("alice", NOW, 60) is False

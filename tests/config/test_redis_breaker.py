@@ -1,0 +1,164 @@
+"""A Redis that is killed, frozen, full or new costs one failed call, and then nothing until it answers again."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.cache import gate, local_window
+from config.cache import redis as house_redis
+from config.cache.redis import Unavailable
+from tests.config.servers import OwnRedis, eventually
+
+pytestmark = pytest.mark.stack
+
+
+def new_process(settings: Any, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """The house's Redis client as a process that has just started has it."""
+    settings.CACHE_URL = url
+    house_redis._pool.cache_clear()
+    closed = threading.Event()
+    closed.set()
+    for name, value in {"_local": threading.local(), "_closed": closed, "_probing": threading.Lock()}.items():
+        monkeypatch.setattr(house_redis, name, value)
+    monkeypatch.setattr(local_window, "_calls", type(local_window._calls)())
+
+
+@pytest.fixture
+def own(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnRedis]:
+    server = OwnRedis(tmp_path)
+    new_process(settings, monkeypatch, server.url)
+    yield server
+    server.thaw()
+    _settle()
+    server.kill()
+
+
+def _settle() -> None:
+    """The probe's thread must not outlive the test whose breaker it closes."""
+    eventually(house_redis.available, "the breaker closes")
+    eventually(lambda: not house_redis._probing.locked(), "the probe ends")
+    house_redis._pool.cache_clear()
+
+
+def failures() -> int:
+    return int(house_redis.FAILURES._value.get())
+
+
+def assert_left_alone(before: int) -> None:
+    """One call has failed; a hundred more do not even try."""
+    for _ in range(100):
+        with pytest.raises(Unavailable):
+            house_redis.call("GET", "a")
+    assert failures() == before + 1
+    assert house_redis.available() is False
+
+
+def call_fails() -> None:
+    with pytest.raises(Unavailable):
+        house_redis.call("GET", "a")
+
+
+def test_a_killed_redis_is_left_alone_until_it_is_back(own: OwnRedis) -> None:
+    assert house_redis.call("SET", "a", "1") == b"OK"
+    before = failures()
+    own.kill()
+    call_fails()
+    assert_left_alone(before)
+    own.start()
+    eventually(house_redis.available, "the breaker closes")
+    assert house_redis.call("GET", "a") is None
+
+
+def test_a_frozen_redis_is_left_alone_until_it_is_back(own: OwnRedis) -> None:
+    house_redis.call("SET", "a", "1")
+    before = failures()
+    own.freeze()
+    call_fails()
+    assert_left_alone(before)
+    own.thaw()
+    eventually(house_redis.available, "the breaker closes")
+    assert house_redis.call("GET", "a") == b"1"
+
+
+def test_a_late_answer_is_not_given_to_the_next_question(own: OwnRedis) -> None:
+    house_redis.call("SET", "a", "answer to the first question")
+    house_redis.call("SET", "b", "answer to the second question")
+    own.freeze()
+    call_fails()
+    own.thaw()
+    eventually(house_redis.available, "the breaker closes")
+    assert house_redis.call("GET", "b") == b"answer to the second question"
+
+
+def test_a_full_redis_is_left_alone_until_it_takes_writes_again(own: OwnRedis) -> None:
+    assert gate.enter("alice", session=None, issued_at=0).redis_down is False
+    before = failures()
+    own.fill()
+    assert gate.enter("alice", session=None, issued_at=0).redis_down is True
+    assert_left_alone(before)
+    own.empty()
+    eventually(house_redis.available, "the breaker closes")
+    assert gate.enter("alice", session=None, issued_at=0).redis_down is False
+
+
+def test_a_redis_that_was_never_there_fails_no_call(own: OwnRedis) -> None:
+    own.kill()
+    before = failures()
+    verdict = gate.enter("alice", session=None, issued_at=0)
+    assert (verdict.redis_down, verdict.limited, verdict.denied) == (True, False, False)
+    assert_left_alone(before)
+    own.start()
+
+
+def test_each_thread_loses_one_call_at_most(own: OwnRedis) -> None:
+    answers: list[bool] = []
+    ready = threading.Barrier(9)
+
+    def calls() -> None:
+        house_redis.call("GET", "a")
+        ready.wait()
+        ready.wait()
+        for _ in range(20):
+            answers.append(gate.enter("alice", session=None, issued_at=0).redis_down)
+
+    threads = [threading.Thread(target=calls) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    ready.wait()
+    before = failures()
+    own.freeze()
+    ready.wait()
+    for thread in threads:
+        thread.join()
+    assert answers == [True] * 160
+    assert failures() - before <= 8
+
+
+def test_a_restarted_redis_is_given_its_scripts_again(own: OwnRedis) -> None:
+    assert gate.enter("alice", session=None, issued_at=0).usage.remaining > 0
+    own.client.script_flush()
+    before = failures()
+    assert gate.enter("alice", session=None, issued_at=0).redis_down is False
+    gate.remember_write("alice", 7)
+    assert gate.enter("alice", session=None, issued_at=0).wrote == (7,)
+    assert failures() == before
+
+
+def test_a_script_travels_by_its_digest(own: OwnRedis) -> None:
+    for _ in range(10):
+        gate.enter("alice", session=None, issued_at=0)
+    stats = own.client.info("commandstats")
+    assert stats["cmdstat_eval"]["calls"] == 1
+    assert stats["cmdstat_evalsha"]["calls"] == 10
+
+
+def test_one_call_of_the_api_is_one_command(own: OwnRedis) -> None:
+    gate.enter("alice", session="s", issued_at=0)
+    own.client.config_resetstat()
+    gate.enter("alice", session="s", issued_at=0)
+    stats = {name: stat["calls"] for name, stat in own.client.info("commandstats").items()}
+    assert stats["cmdstat_evalsha"] == 1
+    assert not {"cmdstat_keys", "cmdstat_scan", "cmdstat_select", "cmdstat_ping"} & stats.keys()
