@@ -35,6 +35,10 @@ class Month(NamedTuple):
         at = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
         return cls.of(at)
 
+    @classmethod
+    def of_table(cls, parent: str, table: str) -> "Month":
+        return cls.parse(table.removeprefix(f"{parent}_").replace("_", "-"))
+
     def plus(self, months: int) -> "Month":
         index = self.year * 12 + self.month - 1 + months
         return Month(index // 12, index % 12 + 1)
@@ -56,7 +60,7 @@ def existing(connection: BaseDatabaseWrapper, parent: str) -> list[Month]:
             [parent],
         )
         names = [row[0] for row in cursor.fetchall()]
-    return sorted(Month.parse(name[len(parent) + 1 :].replace("_", "-")) for name in names)
+    return sorted(Month.of_table(parent, name) for name in names)
 
 
 def create(connection: BaseDatabaseWrapper, parent: str, month: Month) -> None:
@@ -92,16 +96,33 @@ def ensure(connection: BaseDatabaseWrapper, ahead: int = AHEAD, since: datetime 
 def drop_before(connection: BaseDatabaseWrapper, limit: Month) -> Iterator[str]:
     """Detaches and drops the months before `limit`, without a lock that blocks traffic; yields each name.
 
-    Needs a connection in autocommit mode: `DETACH … CONCURRENTLY` refuses to run in a transaction.
+    Needs a connection in autocommit mode: `DETACH … CONCURRENTLY` refuses to run in a transaction. It can be
+    interrupted anywhere; the next run goes on. Raises ValueError for a month after this one.
     """
+    if limit > Month.of(datetime.now(UTC)):
+        raise ValueError("the month of today and later ones are in use")
     for parent in PARENTS:
-        for month in existing(connection, parent):
-            if month < limit:
-                table = month.table(parent)
+        for table, attached, pending in _tables(connection, parent):
+            if Month.of_table(parent, table) < limit:
                 with connection.cursor() as cursor:
-                    cursor.execute(f"ALTER TABLE {parent} DETACH PARTITION {table} CONCURRENTLY")
+                    if attached:
+                        how = "FINALIZE" if pending else "CONCURRENTLY"
+                        cursor.execute(f"ALTER TABLE {parent} DETACH PARTITION {table} {how}")
                     cursor.execute(f"DROP TABLE {table}")
                 yield table
+
+
+def _tables(connection: BaseDatabaseWrapper, parent: str) -> list[tuple[str, bool, bool]]:
+    """The parent's months as (table, still attached, its detachment has begun), oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname, i.inhrelid IS NOT NULL, coalesce(i.inhdetachpending, false)"
+            " FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid"
+            " WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace AND c.relname ~ %s"
+            " ORDER BY c.relname",
+            [f"^{parent}_[0-9]{{4}}_[0-9]{{2}}$"],
+        )
+        return list(cursor.fetchall())
 
 
 def months_ahead(connection: BaseDatabaseWrapper) -> int:

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -14,16 +15,20 @@ class Command(BaseCommand):
         parser.add_argument("--drop-before", metavar="YYYY-MM", help="detach and drop the months before this one")
 
     def handle(self, *, ahead: int, drop_before: str | None, **_: Any) -> None:
+        limit = self._month(drop_before) if drop_before else None
         connection = connections["direct"]
         for table in partitions.ensure(connection, ahead):
             self.stdout.write(f"made {table}")
-        if drop_before:
-            for table in partitions.drop_before(connection, self._month(drop_before)):
+        if limit:
+            for table in partitions.drop_before(connection, limit):
                 self.stdout.write(f"dropped {table}")
         self.stdout.write(f"{partitions.months_ahead(connection)} months ahead")
 
     def _month(self, text: str) -> partitions.Month:
         try:
-            return partitions.Month.parse(text)
+            month = partitions.Month.parse(text)
         except ValueError as error:
             raise CommandError(f"--drop-before {text}: expected a month such as 2026-01.") from error
+        if month > partitions.Month.of(datetime.now(UTC)):
+            raise CommandError(f"--drop-before {text}: this month and later ones are in use.")
+        return month
