@@ -8,14 +8,14 @@ from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from accounts.principal import principal
 from config.api import pagination
+from config.api.idempotency import Answer, perform
 from config.api.problems import Problem
-from config.api.schema import PAGE_PARAMETERS, operation, operations, page_of
+from config.api.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, operation, operations, page_of
 from config.api.views import ApiViewSet
-from config.data import reading
+from config.data import reading, transactions
 from notifications.models import Notification
 from notifications.services import inbox
 from tasks_app.representation import plain
@@ -47,13 +47,15 @@ class ReadAllOut(serializers.Serializer[Any]):
         summary="Mark a notification as read",
         description="Its first reading counts; repeating the call changes nothing. Needs `tasks:read`.",
         request=None,
-        **operation(NotificationOut, errors=(404,)),
+        parameters=[IDEMPOTENCY_KEY],
+        **operation(NotificationOut, errors=(400, 404, 409, 422)),
     ),
     read_all=extend_schema(
         summary="Mark all notifications as read",
         description="Needs `tasks:read`.",
         request=None,
-        **operation(ReadAllOut),
+        parameters=[IDEMPOTENCY_KEY],
+        **operation(ReadAllOut, errors=(400, 409, 422)),
     ),
 )
 class NotificationViewSet(ApiViewSet):
@@ -74,14 +76,21 @@ class NotificationViewSet(ApiViewSet):
         return pagination.respond(request._request, [_render(dict(row)) for row in found[:size]], cursor)
 
     def read(self, request: Request, id: UUID) -> HttpResponse:
-        found = inbox.mark_read(principal(request).id, id)
-        if found is None:
-            raise Problem("not-found", "There is no such notification, or it is not yours.")
-        body = _render({name: getattr(found, name) for name in FIELDS})
-        return HttpResponse(body, content_type="application/json")
+        def write(locked: bool) -> Answer:
+            found = inbox.mark_read(principal(request).id, id)
+            if found is None:
+                raise Problem("not-found", "There is no such notification, or it is not yours.")
+            body = _render({name: getattr(found, name) for name in FIELDS})
+            return Answer(200, body, xid=transactions.current_id())
 
-    def read_all(self, request: Request) -> Response:
-        return Response({"read": inbox.mark_all_read(principal(request).id)})
+        return perform(request, write)
+
+    def read_all(self, request: Request) -> HttpResponse:
+        def write(locked: bool) -> Answer:
+            read = inbox.mark_all_read(principal(request).id)
+            return Answer(200, orjson.dumps({"read": read}), xid=transactions.current_id())
+
+        return perform(request, write)
 
 
 def _render(row: dict[str, Any]) -> bytes:

@@ -1,85 +1,98 @@
-"""One mail for one notification, over SMTP. At least once: a worker that dies after sending sends it again, with
-the same Message-ID, which mail programs show once.
+"""The mail of one notification: claimed, sent, settled. The row is the truth about it.
+
+At least once: a worker that dies between the server's "250" and the row's update sends again, with the same
+Message-ID, by which a duplicate is known.
 """
 
 import smtplib
-from datetime import UTC, datetime, timedelta
-from email.utils import formatdate
+from datetime import timedelta
 from uuid import UUID
 
-from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, get_connection
-from django.db.models import F
-from django.template.loader import render_to_string
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
 
-from accounts import services as accounts
+from config.data import leases
 from notifications.models import EmailStatus, Notification
+from notifications.services import message
 
-LEASE = timedelta(minutes=5)  # longer than any SMTP dialogue (EMAIL_TIMEOUT)
-MOST_ATTEMPTS = 8
-SUBJECTS = {"task.completed": "Completed: {title}", "task.assigned": "Assigned to you: {title}"}
+# With the pauses between them this is most of a day: a mail server may be down for hours.
+MOST_ATTEMPTS = 30
+LONGEST_PAUSE = 3600  # seconds
+GRACE = timedelta(seconds=30)  # a job that was published needs no second one yet
+
+Failure = smtplib.SMTPException | OSError | message.Unaddressable
 
 
 class TryAgain(Exception):
-    """The mail server refused for now, or could not be reached; the notification is pending again."""
+    """The mail server refused for now, or could not be reached. The mail is pending again, due in `seconds`."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"next try in {seconds} s")
+        self.seconds = seconds
 
 
 def send(notification: UUID) -> None:
-    """Sends the mail if nobody has, and notes the outcome. Raises TryAgain after a temporary failure."""
-    claimed = Notification.objects.filter(id=notification, email_status=EmailStatus.PENDING)
-    until = datetime.now(UTC) + LEASE
-    if not claimed.update(email_status=EmailStatus.SENDING, email_at=until, email_attempts=F("email_attempts") + 1):
-        return  # sent, being sent, or gone
-    row = Notification.objects.using("default").get(id=notification)
+    """Sends the mail unless that was done, and notes the outcome. Raises TryAgain, or Held while another sends it."""
+    row = _claim(notification)
+    if row is None:
+        return
+    if row.email_attempts > MOST_ATTEMPTS:  # its workers died, or it would have been settled
+        _settle(row, EmailStatus.FAILED, "Given up after many tries.")
+        return
     try:
-        _message(row).send()
-    except (smtplib.SMTPException, OSError) as error:
+        with leases.kept(lambda: _mine(row).update(email_at=leases.until())):
+            message.compose(row).send()
+    except (smtplib.SMTPException, OSError, message.Unaddressable) as error:
         _failed(row, error)
     else:
         _settle(row, EmailStatus.SENT)
 
 
 def overdue() -> list[UUID]:
-    """Mails whose worker died, or whose job was never published: they are pending again."""
-    now = datetime.now(UTC)
-    Notification.objects.filter(email_status=EmailStatus.SENDING, email_at__lt=now).update(
-        email_status=EmailStatus.PENDING
-    )
-    left = Notification.objects.filter(email_status=EmailStatus.PENDING, email_at__lt=now - timedelta(minutes=1))
-    return list(left.order_by("email_at").values_list("id", flat=True)[:500])
+    """Mails whose job was lost or is due after a long pause, and those in the hands of the dead."""
+    open_ = Notification.objects.filter(email_status__in=(EmailStatus.PENDING, EmailStatus.SENDING))
+    late = open_.filter(email_at__lt=leases.from_now(-GRACE))
+    return list(late.order_by("email_at").values_list("id", flat=True)[:500])
 
 
-def _failed(row: Notification, error: smtplib.SMTPException | OSError) -> None:
+def _claim(notification: UUID) -> Notification | None:
+    """None when there is nothing to send. One of many callers gets the row; nobody waits for another."""
+    this = Notification.objects.using("default").filter(id=notification)
+    free = Q(email_status=EmailStatus.PENDING) | Q(email_status=EmailStatus.SENDING, email_at__lt=Now())
+    attempt = F("email_attempts") + 1
+    if this.filter(free).update(email_status=EmailStatus.SENDING, email_at=leases.until(), email_attempts=attempt):
+        return this.first()  # None: purged since
+    if this.filter(email_status=EmailStatus.SENDING).exists():
+        raise leases.Held
+    return None
+
+
+def _failed(row: Notification, error: Failure) -> None:
     if _permanent(error) or row.email_attempts >= MOST_ATTEMPTS:
         _settle(row, EmailStatus.FAILED, str(error))
         return
-    _settle(row, EmailStatus.PENDING, str(error))
-    raise TryAgain(str(error)) from error
+    pause = min(2**row.email_attempts, LONGEST_PAUSE)
+    _settle(row, EmailStatus.PENDING, str(error), timedelta(seconds=pause))
+    raise TryAgain(pause) from error
 
 
-def _settle(row: Notification, status: EmailStatus, error: str = "") -> None:
-    Notification.objects.filter(id=row.id, email_status=EmailStatus.SENDING).update(
-        email_status=status, email_at=datetime.now(UTC), email_error=error[:500]
-    )
+def _settle(row: Notification, status: EmailStatus, error: str = "", due: timedelta = timedelta()) -> None:
+    _mine(row).update(email_status=status, email_at=leases.from_now(due), email_error=error[:500])
 
 
-def _permanent(error: Exception) -> bool:
-    """A 5xx answer (RFC 5321 §4.2.1): the same mail would be refused again."""
+def _mine(row: Notification) -> "QuerySet[Notification]":
+    """The row while this try has it: a worker that stood still must not undo what its successor did."""
+    this = Notification.objects.filter(id=row.id)
+    return this.filter(email_status=EmailStatus.SENDING, email_attempts=row.email_attempts)
+
+
+def _permanent(error: Failure) -> bool:
+    """The server has refused this recipient or this mail for good (RFC 5321 §4.2.1).
+
+    Any other 5xx is about us, such as a wrong password: an operator may yet put it right.
+    """
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())
-    return isinstance(error, smtplib.SMTPResponseException) and error.smtp_code >= 500
-
-
-def _message(row: Notification) -> EmailMultiAlternatives:
-    # A header ends at a line break: a title must not be able to add one (`Bcc: …`).
-    title = " ".join(row.title.split())
-    context = {"title": row.title, "type": row.type, "url": f"{settings.SITE_URL}/v1/tasks/{row.task_id}", "row": row}
-    message = EmailMultiAlternatives(
-        subject=SUBJECTS[row.type].format(title=title),
-        body=render_to_string("notifications/email.txt", context),
-        to=[accounts.email_addresses([row.user_id])[row.user_id]],
-        headers={"Message-ID": f"<{row.id}@taskmill>", "Date": formatdate(row.at.timestamp())},
-        connection=get_connection(),
-    )
-    message.attach_alternative(render_to_string("notifications/email.html", context), "text/html")
-    return message
+    if isinstance(error, smtplib.SMTPDataError):
+        return error.smtp_code >= 500
+    return isinstance(error, message.Unaddressable)

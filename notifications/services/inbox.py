@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from accounts import services as accounts
 from notifications.models import EmailStatus, Notification
 from tasks_app import services as tasks
@@ -37,7 +35,8 @@ def note(event: Mapping[str, Any]) -> list[UUID]:
         )
         for person in people
     ]
-    Notification.objects.bulk_create(rows)
+    # A letter that is replayed after its event was forgotten meets the rows of the first time.
+    Notification.objects.bulk_create(rows, ignore_conflicts=True)
     return [row.id for row in rows if row.email_status == EmailStatus.PENDING]
 
 
@@ -64,8 +63,7 @@ def mark_read(user: str, notification: UUID) -> Notification | None:
 
 
 def mark_all_read(user: str) -> int:
-    with transaction.atomic():
-        return Notification.objects.filter(user_id=user, read_at=None).update(read_at=_now())
+    return Notification.objects.filter(user_id=user, read_at=None).update(read_at=_now())
 
 
 def _now() -> datetime:

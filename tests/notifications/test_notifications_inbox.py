@@ -31,6 +31,18 @@ def test_reading_counts_once(alice: Caller) -> None:
     assert alice.post(path).json() == first
 
 
+def test_a_reading_is_a_write_like_any_other(alice: Caller) -> None:
+    """Its token makes the next read see it on any replica; its key makes a repeated call the same call."""
+    note_completed(alice, "x")
+    path = f"/v1/notifications/{alice.pages('/v1/notifications')[0]['id']}/read"
+    for write in (path, "/v1/notifications/read-all"):
+        first = alice.post(write, idempotency_key="once")
+        again = alice.post(write, idempotency_key="once")
+        assert first.headers["Consistency-Token"]
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert again.content == first.content
+
+
 def test_anothers_notification_is_404_and_stays_unread(alice: Caller, bob: Caller) -> None:
     note_completed(alice, "x")
     (row,) = alice.pages("/v1/notifications")
