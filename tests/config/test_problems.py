@@ -142,3 +142,12 @@ def test_every_bad_member_is_pointed_at() -> None:
 def test_a_body_that_is_no_object_is_pointed_at_as_a_whole() -> None:
     assert errors_of([]) == {"#": "invalid"}
     assert errors_of({"inner": 5, "labels": {}}) == {"#/inner": "invalid", "#/labels": "not_a_list"}
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/v1/openapi.json", "/v1/docs", "/v1/redoc", "/problems/gone"])
+def test_what_everybody_may_read_can_only_be_read(client: Client, db: None, path: str) -> None:
+    assert client.get(path).status_code == client.head(path).status_code == 200
+    assert client.options(path).status_code == 204
+    answer = client.post(path)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (405, "application/problem+json")
+    assert answer.headers["Allow"] == client.options(path).headers["Allow"] == "GET, HEAD, OPTIONS"
