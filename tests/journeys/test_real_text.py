@@ -11,7 +11,7 @@ import pytest
 from tests.journeys import steps
 from tests.journeys.system import System
 
-LEAST, MOST = 1_000, 1_500
+LEAST, MOST = 2_000, 3_000
 BATCH_LABEL = "changelog"
 
 
