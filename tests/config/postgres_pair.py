@@ -84,7 +84,9 @@ class PostgresPair:
 
     def catch_up(self) -> None:
         place = self.ask("primary", "SELECT pg_current_wal_lsn()")
-        eventually(lambda: self.ask("replica", "SELECT pg_last_wal_replay_lsn() >= %s", place), "the replica catches up")
+        eventually(
+            lambda: self.ask("replica", "SELECT pg_last_wal_replay_lsn() >= %s", place), "the replica catches up"
+        )
 
     def stop(self, role: str) -> None:
         running = self._running.pop(f"postgres-{role}")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.cache import gate
+from config.cache.redis import Unavailable
 from config.data import consistency, replicas
 from tests.accounts.keycloak import Mint
 from tests.cast import PEOPLE, Caller, assert_problem
@@ -136,7 +137,7 @@ def test_without_redis_nobody_knows_who_wrote_so_everybody_reads_the_primary(
 
 
 def _unavailable(*_: Any) -> Any:
-    raise gate.Unavailable
+    raise Unavailable
 
 
 def test_a_replay_makes_its_caller_see_the_write_too(paused: PostgresPair, tokens: Mint, redis: Any) -> None:

@@ -151,7 +151,6 @@ def test_an_error_of_the_primary_is_not_hidden(pair: PostgresPair) -> None:
         raise OperationalError("the primary is down")
 
     with reading.scope(None, replicas=False), pytest.raises(OperationalError):
-        reading.alias()
         reading.read(query)
 
 

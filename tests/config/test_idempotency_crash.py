@@ -1,0 +1,121 @@
+"""A process that dies in the middle of a write: the same call again makes one row, whenever the first one died."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from config.events.models import Event
+from tasks_app.models import Task
+from tests.accounts.keycloak import Mint
+from tests.cast import PEOPLE, Caller, assert_problem
+from tests.config.servers import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# A call in a process of its own, that stands still where its first argument says.
+CALL = """
+import sys, django
+django.setup()
+from django.test import Client
+from config.cache import gate
+from config.events import log
+from tasks_app.services import tasks
+
+def halt(function):
+    def halted(*arguments, **named):
+        print("halted", flush=True)
+        sys.stdin.readline()
+        return function(*arguments, **named)
+    return halted
+
+where, token = sys.argv[1:]
+if where == "before the insert":
+    tasks.check_assignee = halt(tasks.check_assignee)
+elif where == "before the commit":
+    log.append = halt(log.append)
+elif where == "after the commit":
+    gate.remember_write = halt(gate.remember_write)
+headers = {"authorization": f"Bearer {token}", "idempotency-key": "k-crash"}
+answer = Client().post("/v1/tasks", {"title": "Once"}, "application/json", headers=headers)
+print(answer.status_code, flush=True)
+"""
+
+
+@pytest.fixture
+def halted(tokens: Mint) -> Iterator[Callable[[str], "subprocess.Popen[str]"]]:
+    """Starts the call and waits until it stands still."""
+    started = []
+
+    def start(where: str) -> "subprocess.Popen[str]":
+        values = connection.settings_dict
+        dsn = "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**values)
+        environment = {
+            **os.environ,
+            "DATABASE_URL": dsn,
+            "DATABASE_DIRECT_URL": dsn,
+            "OIDC_ISSUER": settings.OIDC_ISSUER,
+            "ALLOWED_HOSTS": "testserver",
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-c", CALL, where, PEOPLE["alice"].token(tokens)],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout
+        while (line := process.stdout.readline()) != "halted\n":
+            assert line, "the call ended before it stood still"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def again(alice: Caller) -> int:
+    answer = alice.post("/v1/tasks", {"title": "Once"}, idempotency_key="k-crash")
+    if answer.status_code == 409:
+        assert_problem(answer, 409, "in-flight")
+    return int(answer.status_code)
+
+
+@pytest.mark.parametrize("where", ["before the insert", "before the commit"])
+def test_a_call_that_still_runs_is_409_and_its_death_frees_the_key(
+    alice: Caller, halted: Callable[[str], "subprocess.Popen[str]"], where: str
+) -> None:
+    process = halted(where)
+    assert [again(alice), again(alice)] == [409, 409]
+    assert Task.objects.count() == 0
+    process.kill()
+    process.wait()
+    eventually(lambda: again(alice) == 201, "the key is free")
+    assert (Task.objects.count(), Event.objects.count()) == (1, 1)
+
+
+def test_a_death_after_the_commit_leaves_the_answer(
+    alice: Caller, halted: Callable[[str], "subprocess.Popen[str]"]
+) -> None:
+    process = halted("after the commit")
+    process.kill()
+    process.wait()
+    answer = alice.post("/v1/tasks", {"title": "Once"}, idempotency_key="k-crash")
+    assert (answer.status_code, answer.headers["Idempotency-Replayed"]) == (201, "true")
+    assert [str(task.id) for task in Task.objects.all()] == [answer.json()["id"]]
+
+
+def test_a_call_that_goes_on_gets_its_answer(alice: Caller, halted: Callable[[str], "subprocess.Popen[str]"]) -> None:
+    process = halted("before the commit")
+    output, _ = process.communicate("go on\n", timeout=60)
+    assert output.splitlines()[-1] == "201"
+    assert (again(alice), Task.objects.count()) == (201, 1)
