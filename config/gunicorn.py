@@ -3,13 +3,19 @@
 Read by the master before Django is set up, so it takes the few values it needs from the environment itself.
 """
 
+import json
 import os
 import shutil
+import socket
 import tempfile
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from gunicorn import util
+
 from config import env
+from config.observability import context
 from config.observability.logs import logging_config
 
 _PART = env.text("PART", "api")
@@ -30,6 +36,31 @@ control_socket_disable = True
 proc_name = f"taskmill-{_PART}"
 accesslog = None  # the application writes one line for each request
 logconfig_dict = logging_config(env.text("LOG_LEVEL", "INFO"), _PART)
+
+
+def _refuse(sock: socket.socket, status: int, reason: str, detail: str) -> None:
+    """gunicorn's own refusals, of what it cannot read as a request, as problem documents (RFC 9457).
+
+    `detail` repeats what was sent; it stands in the log already and goes nowhere else.
+    """
+    request_id = context.new_request_id()
+    problem = {
+        "type": "/problems/bad-request" if status == HTTPStatus.BAD_REQUEST else "about:blank",
+        "title": reason,
+        "status": status,
+        "detail": "The request line, a header or the body's framing is malformed or too long.",
+        "instance": "/",
+        "request_id": request_id,
+    }
+    body = json.dumps(problem)
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
+        f"Cache-Control: no-store\r\nX-Request-Id: {request_id}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    util.write_nonblock(sock, (head + body).encode("ascii"))
+
+
+util.write_error = _refuse  # there is no setting for it
 
 
 def on_starting(server: Any) -> None:

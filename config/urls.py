@@ -8,6 +8,7 @@ from django.urls.converters import UUIDConverter
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 
 from config.api import problems, schema
+from config.api.public import readable
 
 
 class IdConverter(UUIDConverter):
@@ -26,9 +27,9 @@ v1: list[Any] = [
     path("", include("notifications.urls")),
     path("", include("exports.urls")),
     path("", include("analytics.urls")),
-    path("openapi.json", schema.document, name="openapi"),
-    path("docs", SpectacularSwaggerView.as_view(**_PUBLIC), name="docs"),
-    path("redoc", SpectacularRedocView.as_view(**_PUBLIC), name="redoc"),
+    path("openapi.json", readable(schema.document), name="openapi"),
+    path("docs", readable(SpectacularSwaggerView.as_view(**_PUBLIC)), name="docs"),
+    path("redoc", readable(SpectacularRedocView.as_view(**_PUBLIC)), name="redoc"),
 ]
 
 urlpatterns = [
@@ -36,7 +37,7 @@ urlpatterns = [
     path("", include("config.observability.urls")),
     path("oidc/", include("accounts.oidc_urls")),
     path("admin/", admin.site.urls),
-    path("problems/<slug:slug>", problems.explanation_page, name="problem"),
+    path("problems/<slug:slug>", readable(problems.explanation_page), name="problem"),
 ]
 
 handler400 = problems.bad_request

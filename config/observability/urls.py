@@ -2,6 +2,10 @@
 
 from django.urls import path
 
+from config.api.public import readable
 from config.observability import health
 
-urlpatterns = [path("livez", health.livez, name="livez"), path("readyz", health.readyz, name="readyz")]
+urlpatterns = [
+    path("livez", readable(health.livez), name="livez"),
+    path("readyz", readable(health.readyz), name="readyz"),
+]
