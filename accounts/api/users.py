@@ -33,8 +33,9 @@ class UserViewSet(ApiViewSet):
         query, caller = request.query_params, principal(request)
         size, kind = pagination.page_size(query), pagination.kind("users", query)
         found = _filtered(query)
-        if cursor := query.get("cursor"):
-            found = found.filter(pk__gt=pagination.decode(caller.id, kind, cursor)[0])
+        position = pagination.position(caller.id, kind, query)
+        if position is not None:
+            found = found.filter(pk__gt=position[0])
         rows = reading.read(lambda: list(found[: size + 1]))
         more = len(rows) > size
         next_cursor = pagination.encode(caller.id, kind, [rows[size - 1].pk]) if more else None

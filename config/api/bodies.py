@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -67,8 +68,8 @@ def loads(raw: bytes) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)  # one pass: there may be a hundred thousand
+        twice = next(name for name, count in counts.items() if count > 1)
         raise ValueError(f"member {twice!r} stands twice")
     return members
 

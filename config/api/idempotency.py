@@ -31,6 +31,7 @@ KEPT = timedelta(hours=24)  # the contract's promise
 BATCH = 5_000  # rows a statement: short locks
 _KEY = re.compile(r'"([\x20-\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e][\x20-\x7e]{0,254})')
 _NOT_FINAL = frozenset({401, 403, 429})
+_KEPT_OF_REFUSALS = ("Content-Type", "ETag")
 
 
 class LostRace(Exception):
@@ -124,7 +125,7 @@ def _store_refusal(key: "_Key", response: HttpResponse) -> None:
         return
     with transaction.atomic(durable=True):
         if key.claim() is None:
-            headers = {"Content-Type": problems.MEDIA_TYPE}
+            headers = {name: response.headers[name] for name in _KEPT_OF_REFUSALS if name in response.headers}
             key.store(response.status_code, response.content, headers, None)
 
 

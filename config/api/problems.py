@@ -6,6 +6,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 ACCEPT_PATCH = "application/merge-patch+json, application/json"
+MOST_ERRORS = 1_000  # of one body: an answer must not be many times as long as what was sent
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
 
@@ -161,7 +163,7 @@ def of(error: BaseException) -> Problem:  # noqa: PLR0911, PLR0912 (one case a l
         case PermissionDenied() | exceptions.PermissionDenied():
             return Problem("forbidden", str(error))
         case exceptions.ValidationError():
-            return Problem("invalid-body", errors=list(_field_errors(error.detail)))
+            return Problem("invalid-body", errors=list(islice(_field_errors(error.detail), MOST_ERRORS)))
         case exceptions.ParseError():
             return Problem("invalid-body", str(error.detail))
         case UnreadablePostError():
@@ -192,7 +194,7 @@ def _field_errors(detail: Any, pointer: str = "#") -> Any:
     """Every leaf of a DRF error tree, as (JSON pointer, code, text)."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
-            step = "" if name == "non_field_errors" else f"/{_escaped(str(name))}"
+            step = "" if name == "non_field_errors" else f"/{escaped(str(name))}"
             yield from _field_errors(inner, pointer + step)
     elif isinstance(detail, list):
         for index, inner in enumerate(detail):
@@ -202,7 +204,8 @@ def _field_errors(detail: Any, pointer: str = "#") -> Any:
         yield {"pointer": pointer, "code": getattr(detail, "code", "invalid"), "detail": str(detail)}
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
+    """A member's name as a step of a JSON pointer (RFC 6901)."""
     return name.replace("~", "~0").replace("/", "~1")
 
 

@@ -74,6 +74,12 @@ def test_users_are_found_by_name_and_role(ada: Caller, live: Live) -> None:
     assert ada.get(USERS, user="vera").status_code == 400
 
 
+def test_an_empty_cursor_is_no_cursor_of_this_list(ada: Caller) -> None:
+    answer = ada.get(USERS, cursor="")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["parameter"] == "cursor"
+
+
 def test_a_user_is_shown_as_he_was_last_seen(ada: Caller, somebody: Somebody) -> None:
     before = ada.get(f"{USERS}/{somebody.id}").json()
     assert before == {

@@ -67,6 +67,7 @@ def test_the_numbers_of_others_need_the_permission(alice: Caller, owner: str) ->
     [
         ({"from": "2026-13-01"}, "from"),
         ({"to": "yesterday"}, "to"),
+        ({"from": "2026-W01-1"}, "from"),
         ({"from": "2026-02-01", "to": "2026-01-01"}, "from"),
         ({"from": "2025-01-01", "to": "2026-01-02"}, "from"),
         ({"days": "7"}, "days"),
