@@ -9,9 +9,11 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import BadRequest, ValidationError
 from django.core.paginator import Paginator
+from django.db import DataError
 from django.db.models.expressions import Combinable
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 BEFORE = "before"
 
@@ -28,7 +30,7 @@ class KeysetChangeList(ChangeList):
         return ["-pk"]
 
     def get_results(self, request: HttpRequest) -> None:
-        before = self.params.get(BEFORE)
+        before = self._before()
         rows = self.queryset.filter(pk__lt=before) if before else self.queryset
         found = list(rows[: self.list_per_page + 1])
         self.result_list = found[: self.list_per_page]
@@ -39,6 +41,10 @@ class KeysetChangeList(ChangeList):
         self.show_admin_actions = True
         self.can_show_all = self.multi_page = False
         self.paginator = Paginator(self.result_list, self.list_per_page)
+
+    def _before(self) -> Any | None:
+        raw = self.params.get(BEFORE)
+        return self.lookup_opts.pk.to_python(raw) if raw else None
 
     def _link(self, before: object) -> str:
         parameters = {name: value for name, value in self.params.items() if name != BEFORE}
@@ -56,6 +62,12 @@ class KeysetAdmin(admin.ModelAdmin[Any]):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return KeysetChangeList
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        try:
+            return super().changelist_view(request, extra_context)
+        except (ValidationError, DataError) as error:  # a key, or a text with NUL, that no row can have
+            raise BadRequest("The address or the form holds a value that no row can have.") from error
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 
 from accounts import services as accounts
 from config.events.models import Event
@@ -57,7 +57,9 @@ class TaskAdmin(ReadOnlyAdmin, KeysetAdmin):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The task's events, oldest first, as the API's history tells them."""
-        task = get_object_or_404(Task, pk=object_id)
+        task = self.get_object(request, object_id)
+        if task is None:
+            raise Http404
         events = Event.objects.filter(subject=task.id).order_by("xid", "id")[:HISTORY_LENGTH]
         names = accounts.usernames(event.actor for event in events)
         rows = [(event, names.get(event.actor, event.actor)) for event in events]

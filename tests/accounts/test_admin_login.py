@@ -167,6 +167,23 @@ def test_the_matrix_offers_exactly_our_permissions(live: Live, browser: Client) 
     assert page.count('type="checkbox" name="permissions"') == 5
 
 
+@pytest.mark.parametrize("page", ["tasks_app/task", "exports/export", "notifications/notification", "accounts/denial"])
+def test_an_address_that_no_row_can_have_is_400(live: Live, browser: Client, page: str) -> None:
+    log_in(live, browser, "ada")
+    for query in ({"before": "x"}, {"before": "\0"}, {"before": "9" * 5000}):
+        answer = browser.get(f"/admin/{page}/", query)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (400, "application/problem+json"), query
+
+
+def test_a_value_that_no_task_can_have_is_refused_and_changes_nothing(live: Live, browser: Client) -> None:
+    log_in(live, browser, "ada")
+    tasks = "/admin/tasks_app/task/"
+    assert browser.get(tasks, {"status__exact": "\0"}).status_code == 400
+    for selected in ("x", "\0", "9" * 30):
+        assert browser.post(tasks, {"action": "complete", "_selected_action": selected}).status_code == 400
+    assert browser.get(f"{tasks}x/history/").status_code == 404
+
+
 def test_too_many_logins_of_one_address_are_told_to_wait(live: Live, browser: Client) -> None:
     # The window is a fixed minute: it may change once while we knock.
     answers = (browser.get("/oidc/authenticate/") for _ in range(121))
