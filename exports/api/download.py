@@ -10,7 +10,7 @@ from config.api.problems import Problem
 from exports.models import Export, Format
 from exports.services import files
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")  # more digits than any file has bytes are malformed
 _TYPES = {Format.CSV: "text/csv; charset=utf-8", Format.NDJSON: "application/x-ndjson"}
 
 
@@ -35,10 +35,12 @@ class _Slice(io.RawIOBase):
 
 
 def file_response(request: HttpRequest, export: Export) -> FileResponse:
-    path = files.path(export.id)
+    path, etag = files.path(export.id), f'"{export.id}"'
+    # A part of another file would be of no use to who asks for it (RFC 9110 §13.1.5).
+    same = request.headers.get("If-Range", etag) == etag
     try:
         size = path.stat().st_size
-        part = _range(request.headers.get("Range"), size)
+        part = _range(request.headers.get("Range") if same else None, size)
         file = path.open("rb")
     except FileNotFoundError as error:
         raise Problem("gone", "The file is no longer there: make a new export.") from error
@@ -53,7 +55,7 @@ def file_response(request: HttpRequest, export: Export) -> FileResponse:
     response.headers["Content-Length"] = str(end - start + 1)
     response.headers["Accept-Ranges"] = "bytes"
     response.headers["Cache-Control"] = "private, no-store"
-    response.headers["ETag"] = f'"{export.id}"'
+    response.headers["ETag"] = etag
     if part:
         response.headers["Content-Range"] = f"bytes {start}-{end}/{size}"
     return response

@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
+
 from accounts.principal import Principal
+from config.api import problems
 from config.api.problems import Problem
 from config.data import ids
 from config.events import log
@@ -19,13 +22,27 @@ UNFINISHED = (Status.QUEUED, Status.RUNNING)
 
 
 def check_filter(filter_: Mapping[str, Any], principal: Principal) -> None:
-    """Raises the problems that the task list has for the same values."""
+    """Raises the problems that the task list has for the same values, all of them, as problems of the body."""
+    errors = [error for name, value in filter_.items() for error in _errors(name, value, principal)]
+    if errors:
+        raise Problem("invalid-body", errors=errors[: problems.MOST_ERRORS])
     filters.tasks(filters.from_mapping(filter_), principal)
+
+
+def _errors(name: str, value: Any, principal: Principal) -> list[dict[str, str]]:
+    try:
+        filters.tasks(filters.from_mapping({name: value}), principal)
+    except Problem as problem:  # 403 is judged from the whole
+        pointer = f"#/filter/{problems.escaped(name)}"
+        return [{"pointer": pointer, "code": error["code"], "detail": error["detail"]} for error in problem.errors]
+    return []
 
 
 def request(*, principal: Principal, format_: str, filter_: Mapping[str, Any]) -> tuple[Export, int]:
     """Makes the row and its event, in the caller's transaction; the relay brings the event to a worker."""
-    if Export.objects.filter(owner=principal.id, status__in=UNFINISHED).count() >= MOST_UNFINISHED:
+    with connection.cursor() as cursor:  # of requests at the same time each must see the ones before
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('exports.request ' || %s, 0))", [principal.id])
+    if Export.objects.using("default").filter(owner=principal.id, status__in=UNFINISHED).count() >= MOST_UNFINISHED:
         raise Problem("conflict", f"You have {MOST_UNFINISHED} unfinished exports: wait for one, or cancel one.")
     identifier = ids.uuid7()
     export = Export(

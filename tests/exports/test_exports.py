@@ -14,7 +14,7 @@ from config.events.models import Event
 from exports.models import Export, Status
 from exports.services import formats, job
 from tasks_app.representation import FIELDS
-from tests.cast import Answer, Caller, assert_problem
+from tests.cast import Answer, Caller, assert_problem, pointers
 
 NASTY = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "'quoted", "''=x", 'a "quote", a comma', "line\r\nbreak", " x "]
 
@@ -74,8 +74,18 @@ def test_the_filter_is_the_list_s(alice: Caller) -> None:
 
 @pytest.mark.parametrize("filter_", [{"status": "done"}, {"nope": "x"}, {"status": 5}, {"page_size": "3"}])
 def test_a_filter_that_the_list_would_refuse_is_refused(alice: Caller, filter_: dict[str, Any]) -> None:
-    assert_problem(alice.post("/v1/exports", {"format": "csv", "filter": filter_}), 400)
+    assert_problem(alice.post("/v1/exports", {"format": "csv", "filter": filter_}), 400, "invalid-body")
     assert Export.objects.count() == 0
+
+
+def test_every_bad_filter_is_named_by_its_place_in_the_body(alice: Caller) -> None:
+    filter_ = {"status": "done", "no/pe": "x", "priority": 5, "label": "fine"}
+    answer = alice.post("/v1/exports", {"format": "csv", "filter": filter_})
+    assert pointers(answer) == {
+        "#/filter/status": "invalid",
+        "#/filter/no~1pe": "unknown",
+        "#/filter/priority": "invalid",
+    }
 
 
 def test_others_tasks_need_the_permission(alice: Caller, bob: Caller, ada: Caller) -> None:
@@ -120,7 +130,20 @@ def test_a_range_is_a_part(alice: Caller) -> None:
         assert content(answer) == part
         assert answer.headers["Content-Length"] == str(len(part))
     assert_problem(alice.get(path, headers={"Range": f"bytes={len(whole)}-"}), 416)
-    assert content(alice.get(path, headers={"Range": "lines=1-2"})) == whole
+    huge = "9" * 5000
+    for ignored in ("lines=1-2", "bytes=5-3", "bytes=0-1,3-4", f"bytes={huge}-", f"bytes=-{huge}", f"bytes=0-{huge}"):
+        answer = alice.get(path, headers={"Range": ignored})
+        assert answer.status_code == 200, ignored
+        assert content(answer) == whole
+
+
+def test_a_range_of_another_file_is_the_whole(alice: Caller) -> None:
+    path = f"{finished(alice)}/file"
+    whole = alice.get(path)
+    etag, size = whole.headers["ETag"], len(content(whole))
+    for condition, length in {etag: 4, '"another"': size}.items():
+        answer = alice.get(path, headers={"Range": "bytes=0-3", "If-Range": condition})
+        assert len(content(answer)) == length, condition
 
 
 def test_the_file_is_an_attachment_that_nobody_keeps(alice: Caller) -> None:
