@@ -66,10 +66,16 @@ def _pool() -> ConnectionPool:
     )
 
 
-def _connection() -> Any:  # redis-py's connections are not typed
+def _new_connection() -> Any:  # redis-py's connections are not typed
+    """Made past the pool, which counts what it made and makes no more after a hundred: it misses who throws away."""
+    pool = _pool()
+    return pool.connection_class(**pool.connection_kwargs)
+
+
+def _connection() -> Any:
     connection = getattr(_local, "connection", None)
     if connection is None:
-        connection = _local.connection = _pool().make_connection()
+        connection = _local.connection = _new_connection()
     return connection
 
 
@@ -121,7 +127,7 @@ def _probe() -> None:
 
 
 def _answers() -> bool:
-    connection: Any = _pool().make_connection()
+    connection = _new_connection()
     try:
         connection.send_command("SET", "taskmill:probe", "1", "PX", 1000)  # a full Redis refuses writes
         return bool(connection.read_response() == b"OK")

@@ -113,6 +113,22 @@ def test_a_redis_that_was_never_there_fails_no_call(own: OwnRedis) -> None:
     own.start()
 
 
+def test_a_long_outage_ends_too(own: OwnRedis) -> None:
+    """A minute of it is more probes than a pool of redis-py makes connections."""
+    own.kill()
+    call_fails()
+    assert not any(house_redis._answers() for _ in range(120))
+    own.start()
+    eventually(house_redis.available, "the breaker closes")
+    assert house_redis.call("SET", "a", "1") == b"OK"
+
+
+def test_a_process_may_reconnect_without_end(own: OwnRedis) -> None:
+    for _ in range(120):
+        house_redis._local.connection = None
+        assert house_redis.call("SET", "a", "1") == b"OK"
+
+
 def test_each_thread_loses_one_call_at_most(own: OwnRedis) -> None:
     answers: list[bool] = []
     ready = threading.Barrier(9)
