@@ -8,7 +8,13 @@ from typing import Any, TypeVar
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema_serializer,
+    inline_serializer,
+)
 from rest_framework import serializers
 
 from config.api import pagination
@@ -122,14 +128,16 @@ def _problem(status: int) -> OpenApiResponse:
 
 @cache
 def page_of(serializer: type[serializers.Serializer[Any]]) -> Any:
-    """The envelope of a list."""
-    return inline_serializer(
+    """The envelope of a list. `many`: without it, drf-spectacular makes an array of what an action `list` answers."""
+    envelope = inline_serializer(
         f"{serializer.__name__}Page",
         fields={
             "results": serializer(many=True),
             "next_cursor": serializers.CharField(allow_null=True, help_text="For the next page; null on the last one."),
         },
     )
+    extend_schema_serializer(many=False)(type(envelope))
+    return envelope
 
 
 def parameter(name: str, description: str, type_: Any = OpenApiTypes.STR, **more: Any) -> OpenApiParameter:
