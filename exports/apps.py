@@ -9,9 +9,10 @@ class ExportsConfig(AppConfig):
     verbose_name = "Exports"
 
     def ready(self) -> None:
-        from exports.services import job  # noqa: PLC0415 (models are not ready at import time)
+        from exports.services import retention  # noqa: PLC0415 (models are not ready at import time)
 
-        purging.register("expired exports", job.expire)
+        purging.register("expired exports", retention.expire)
+        purging.register("orphaned export files", retention.sweep)
         subscribe(
             Subscription(
                 name="exports",

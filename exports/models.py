@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 from django.db import models
 
 from config.data import ids
@@ -53,3 +55,9 @@ class Export(models.Model):
 
     def __str__(self) -> str:
         return f"{self.format} {self.id}"
+
+    @property
+    def state(self) -> str:
+        """The status as of now: a file's time is over when it says so, not when somebody comes to remove it."""
+        over = self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+        return Status.EXPIRED if over and self.status == Status.COMPLETED else self.status

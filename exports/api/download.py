@@ -35,7 +35,7 @@ class _Slice(io.RawIOBase):
 
 
 def file_response(request: HttpRequest, export: Export) -> FileResponse:
-    path, etag = files.path(export.id), f'"{export.id}"'
+    path, etag = files.path(export.id, export.attempt), f'"{export.id}"'
     # A part of another file would be of no use to who asks for it (RFC 9110 §13.1.5).
     same = request.headers.get("If-Range", etag) == etag
     try:

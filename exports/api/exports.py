@@ -15,7 +15,7 @@ from config.api.idempotency import Answer, perform
 from config.api.problems import Problem
 from config.api.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, binary, operation, operations, page_of
 from config.api.views import ApiViewSet
-from config.data import reading
+from config.data import reading, transactions
 from exports.api import serializers
 from exports.api.download import file_response
 from exports.api.serializers import ExportCreate, ExportOut
@@ -97,19 +97,22 @@ class ExportViewSet(ApiViewSet):
     def destroy(self, request: Request, id: UUID) -> HttpResponse:
         def write(locked: bool) -> Answer:
             requests.remove(principal=principal(request), export=id)
-            return Answer(204)
+            return Answer(204, xid=transactions.current_id())
 
         return perform(request, write)
 
     def file(self, request: Request, id: UUID) -> HttpResponseBase:
         export = reading.read(lambda: requests.own(principal(request), id))
-        if export.status == Status.EXPIRED:
+        if export.state not in {Status.COMPLETED, Status.EXPIRED}:
+            reading.demand_primary()  # a replica may not know yet what another one has told
+            export = requests.own(principal(request), id)
+        if export.state == Status.EXPIRED:
             raise Problem("gone", "The file has expired: make a new export.")
-        if export.status != Status.COMPLETED:
-            raise Problem("conflict", f"The export is {export.status}: there is no file.")
+        if export.state != Status.COMPLETED:
+            raise Problem("conflict", f"The export is {export.state}: there is no file.")
         return file_response(request._request, export)
 
 
 def _render(export: Export) -> bytes:
     values = {name: plain(getattr(export, name)) for name in FIELDS}
-    return orjson.dumps({**values, "error": export.error or None})
+    return orjson.dumps({**values, "status": export.state, "error": export.error or None})

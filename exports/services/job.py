@@ -1,4 +1,4 @@
-"""Writes an export's file. One worker at a time, by a lease that each chunk renews; a dead one is followed."""
+"""Writes an export's file. One worker at a time, by a lease; a dead one is followed as soon as its lease is over."""
 
 import errno
 import logging
@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import IO, Any
 from uuid import UUID
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
 
 from accounts import services as accounts
 from config.api.problems import Problem
-from config.data import reading
+from config.data import leases, reading
 from exports.models import Export, Format, Status
 from exports.services import files, formats
 from tasks_app.representation import as_json
@@ -20,8 +22,9 @@ from tasks_app.services import filters
 logger = logging.getLogger(__name__)
 
 CHUNK = 1_000  # rows for each query: short statements, flat memory
-LEASE = timedelta(seconds=60)
-MOST_ATTEMPTS = 5
+# Workers are killed by deployments and by hand; an export that kills each of them ends all the same.
+MOST_ATTEMPTS = 25
+WAIT = timedelta(seconds=60)  # for the message of an export that is queued
 
 
 class Lost(Exception):
@@ -29,45 +32,56 @@ class Lost(Exception):
 
 
 def run(export_id: UUID) -> None:
-    """Does nothing when the export is finished, canceled, or in another worker's hands."""
+    """Does nothing when the export is finished or canceled. Raises Held while another worker writes it."""
     export = _claim(export_id)
     if export is None:
         return
     try:
-        with files.written(export.id, export.attempt) as file:
-            rows = _write(export, file)
-            size = file.tell()
-        _settle(export, status=Status.COMPLETED, progress=1.0, rows=rows, bytes=size, expires_at=_expiry())
+        outcome = _file(export)
     except Lost:
         logger.info("export stopped", extra={"export": str(export.id)})
+        return
     except Problem as problem:
-        _settle(export, status=Status.FAILED, error=str(problem.detail))
+        outcome = _failure(str(problem.detail))
     except OSError as error:
-        _settle(export, status=Status.FAILED, error=_reason(error))
+        outcome = _failure(_reason(error))
+    except SoftTimeLimitExceeded:
+        outcome = _failure("It took too long: ask for fewer tasks at a time.")
+    if not _mine(export).update(**outcome):  # canceled, or taken over, at the last moment
+        files.discard_try(export.id, export.attempt)
 
 
 def unfinished() -> list[UUID]:
-    """Exports that wait for a worker for longer than a lease: the worker died, or the message was lost."""
-    late = Export.objects.filter(status__in=(Status.QUEUED, Status.RUNNING), lease_until__lt=_now() - LEASE)
-    late.filter(attempt__gte=MOST_ATTEMPTS).update(status=Status.FAILED, error="Given up after several tries.")
-    return list(late.order_by("lease_until").values_list("id", flat=True)[:100])
-
-
-def expire() -> int:
-    """Removes the files whose time has come."""
-    due = list(Export.objects.filter(status=Status.COMPLETED, expires_at__lt=_now()).values_list("id", flat=True)[:500])
-    for export in due:
-        if Export.objects.filter(id=export, status=Status.COMPLETED).update(status=Status.EXPIRED):
-            files.discard(export)
-    return len(due)
+    """Exports whose message was lost, or whose worker died; a queued one is named once in WAIT."""
+    late = Export.objects.filter(lease_until__lt=leases.from_now(-leases.LEASE))
+    running = late.filter(status=Status.RUNNING).order_by("lease_until").values_list("id", flat=True)[:100]
+    queued = late.filter(status=Status.QUEUED).order_by("lease_until").values_list("id", flat=True)[:100]
+    found = [*running, *queued]
+    Export.objects.filter(id__in=found, status=Status.QUEUED).update(lease_until=leases.from_now(WAIT))
+    return found
 
 
 def _claim(export_id: UUID) -> Export | None:
-    free = Q(status=Status.QUEUED) | Q(status=Status.RUNNING, lease_until__lt=_now())
-    taken = Export.objects.filter(free, id=export_id).update(
-        status=Status.RUNNING, lease_until=_now() + LEASE, attempt=F("attempt") + 1
-    )
-    return Export.objects.using("default").get(id=export_id) if taken else None
+    this = Export.objects.using("default").filter(id=export_id)
+    free = Q(status=Status.QUEUED) | Q(status=Status.RUNNING, lease_until__lt=Now())
+    if this.filter(free).update(status=Status.RUNNING, lease_until=leases.until(), attempt=F("attempt") + 1):
+        files.discard(export_id)  # what the tries before this one have left
+        return this.first()  # None: removed since
+    if this.filter(status=Status.RUNNING).exists():
+        raise leases.Held
+    return None
+
+
+def _file(export: Export) -> dict[str, Any]:
+    """Writes the file; returns what the row then says. Raises Lost, Problem, OSError."""
+    if export.attempt > MOST_ATTEMPTS:
+        return _failure("Given up after many tries.")
+    renewal = leases.kept(lambda: _mine(export).update(lease_until=leases.until()))
+    with renewal, files.written(export.id, export.attempt) as file:
+        rows = _write(export, file)
+        size = file.tell()
+    expires_at = _now() + timedelta(seconds=settings.EXPORT_RETENTION)
+    return {"status": Status.COMPLETED, "progress": 1.0, "rows": rows, "bytes": size, "expires_at": expires_at}
 
 
 def _write(export: Export, file: IO[bytes]) -> int:
@@ -86,36 +100,31 @@ def _write(export: Export, file: IO[bytes]) -> int:
             chunk = page[:CHUNK]
             file.write(encode([row[0] for row in chunk]))
             rows += len(chunk)
-            _renew(export, rows, total)
+            _tell(export, rows, total)
             if len(page) <= CHUNK:
                 return rows
             position = [str(chunk[-1][1])]
 
 
-def _renew(export: Export, rows: int, total: int) -> None:
+def _tell(export: Export, rows: int, total: int) -> None:
     progress = min(0.99, rows / total) if total else 0.0
-    mine = Export.objects.filter(id=export.id, status=Status.RUNNING, attempt=export.attempt)
-    if not mine.update(lease_until=_now() + LEASE, rows=rows, progress=progress):
+    if not _mine(export).update(rows=rows, progress=progress):
         raise Lost
 
 
-def _settle(export: Export, **values: Any) -> None:
-    """The outcome, unless somebody canceled meanwhile: then the file must not stay."""
-    mine = Export.objects.filter(id=export.id, status=Status.RUNNING, attempt=export.attempt)
-    if not mine.update(**values):
-        current = Export.objects.using("default").filter(id=export.id).values_list("attempt", flat=True).first()
-        if current in {None, export.attempt}:
-            files.discard(export.id)
+def _mine(export: Export) -> QuerySet[Export]:
+    """The row while this try has it."""
+    return Export.objects.filter(id=export.id, status=Status.RUNNING, attempt=export.attempt)
+
+
+def _failure(reason: str) -> dict[str, Any]:
+    return {"status": Status.FAILED, "error": reason[:500]}
 
 
 def _reason(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return "There is no room left where exports are stored."
     return f"The file could not be written: {error.strerror or type(error).__name__}."
-
-
-def _expiry() -> datetime:
-    return _now() + timedelta(seconds=settings.EXPORT_RETENTION)
 
 
 def _now() -> datetime:

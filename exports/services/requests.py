@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.principal import Principal
 from config.api import problems
@@ -73,4 +73,4 @@ def remove(*, principal: Principal, export: UUID) -> None:
     if Export.objects.filter(id=found.id, status__in=UNFINISHED).update(status=Status.CANCELED):
         return
     Export.objects.filter(id=found.id).delete()
-    files.discard(found.id)
+    transaction.on_commit(lambda: files.discard(found.id), robust=True)

@@ -5,19 +5,50 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from exports.services import files, job
+from exports.services import files
+from tests.cast import Caller, assert_problem
+from tests.exports.test_exports import content, finished, rows
 
 
-def test_no_room_is_told_as_no_room() -> None:
-    assert job._reason(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) == (
-        "There is no room left where exports are stored."
-    )
+def _may_mount() -> bool:
+    return os.geteuid() == 0 and subprocess.run(["unshare", "--mount", "true"], check=False).returncode == 0
+
+
+if _may_mount():  # a real small file system; elsewhere the limited file size below stands for it
+
+    @pytest.fixture
+    def small_disk(tmp_path: Path, settings: Any) -> Iterator[Path]:
+        folder = tmp_path / "disk"
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder], check=True)
+        settings.EXPORT_DIR = str(folder)
+        yield folder
+        subprocess.run(["umount", folder], check=True)
+
+    def test_a_full_disk_is_a_reason_and_leaves_no_file(alice: Caller, small_disk: Path) -> None:
+        for _ in range(10):
+            alice.make(description="x" * 10_000)
+        path = finished(alice)
+        export = alice.get(path).json()
+        assert (export["status"], export["error"]) == ("failed", "There is no room left where exports are stored.")
+        assert_problem(alice.get(f"{path}/file"), 409)
+        assert list(small_disk.iterdir()) == []
+
+    def test_there_is_room_again_for_the_next_one(alice: Caller, small_disk: Path) -> None:
+        big = alice.make(description="x" * 10_000)
+        filler = small_disk / "filler"
+        filler.write_bytes(b"x" * 60_000)
+        assert alice.get(finished(alice)).json()["status"] == "failed"
+        filler.unlink()
+        found = rows(content(alice.get(f"{finished(alice)}/file")))
+        assert [row["id"] for row in found] == [big["id"]]
 
 
 _WRITE = """
