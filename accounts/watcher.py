@@ -25,6 +25,7 @@ EVERY = 2.0  # seconds
 _OVERLAP = 30_000  # milliseconds
 _PAGE = 100
 _RECENT = timedelta(seconds=60)  # denials published again each time: one may have missed Redis
+_WHOLE_EVERY = 30.0  # seconds: a full Redis may have thrown away what was denied longer ago
 _PUBLISHED = "accounts:denials-published"  # gone from Redis: all denials are gone
 
 ENDINGS = Counter("taskmill_keycloak_endings", "Events of Keycloak that ended somebody's access", ["ends"])
@@ -43,7 +44,7 @@ class Watcher:
         self._keycloak = keycloak
         self._newest = _milliseconds() - denials.lifetime() * 1000
         self._known: dict[str, int] = {}  # event id -> its time
-        self._publish_all = True
+        self._publish_all_at = 0.0  # by the monotonic clock
 
     def poll(self) -> int:
         """Read the new events and write what they end; returns how many denials that made.
@@ -64,16 +65,18 @@ class Watcher:
         return len(endings)
 
     def publish(self) -> None:
-        """Bring Redis what it lacks: all denials after a restart or an outage, else those of the last minute."""
+        """Bring Redis what it lacks: all denials now and then and after an outage, else those of the last minute."""
         if cache.add(_PUBLISHED, 1, timeout=None):
-            self._publish_all = True
+            self._publish_all_at = 0.0
         elif cache.get(_PUBLISHED) is None:  # Redis does not answer
-            self._publish_all = True
+            self._publish_all_at = 0.0
             return
-        recent = timezone.now() - _RECENT
         found = denials.in_force()
-        denials.publish(found if self._publish_all else found.filter(written_at__gte=recent))
-        self._publish_all = False
+        if time.monotonic() < self._publish_all_at:
+            denials.publish(found.filter(written_at__gte=timezone.now() - _RECENT))
+        else:
+            denials.publish(found)
+            self._publish_all_at = time.monotonic() + _WHOLE_EVERY
 
     def _new(
         self, path: str, since: int, meaning: Callable[[Event], Ending | None], query: Mapping[str, Any]

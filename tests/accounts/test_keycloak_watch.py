@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts import denials, keycloak_events
 from accounts.keycloak_admin import KeycloakAdmin, KeycloakUnavailable
@@ -123,6 +125,20 @@ def test_a_redis_that_lost_everything_gets_the_denials_back(client: Client, live
     watcher.publish()
     redis.call("FLUSHDB")
     assert me(client, token) == 200
+    watcher.publish()
+    assert me(client, token) == 401
+
+
+def test_an_old_denial_that_a_full_redis_threw_away_comes_back(
+    client: Client, live: Live, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = live.token("bob")
+    subject = "00000000-0000-4000-8000-000000000002"
+    denials.deny_subject(subject)
+    Denial.objects.update(written_at=timezone.now() - timedelta(minutes=5))
+    watcher.publish()
+    redis.call("DEL", f"tm:{{{subject}}}:denied")
+    monkeypatch.setattr("accounts.watcher.time.monotonic", lambda now=time.monotonic: now() + 31)
     watcher.publish()
     assert me(client, token) == 401
 
