@@ -19,7 +19,7 @@ def etag(version: int) -> str:
 
 
 def _tags(request: HttpRequest, name: str) -> set[str] | None:
-    """The opaque tags of a header in their quotes, {"*"}, or None when it is not sent. Raises Problem 400 when malformed."""
+    """The tags of a header in their quotes, {"*"}, or None when it is not sent. Raises Problem 400 when malformed."""
     raw = request.headers.get(name)
     if raw is None:
         return None
