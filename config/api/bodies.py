@@ -10,6 +10,7 @@ import orjson
 from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
 from config.api.problems import Problem
 
@@ -43,6 +44,13 @@ def refusal(request: HttpRequest) -> Problem | None:
     if meta.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
         return Problem("unsupported-media-type", "Send the body without a Content-Encoding.")
     return None
+
+
+def of(request: Request) -> Any:
+    """The JSON value of a body that must be there; DRF takes a missing one for an empty object."""
+    if request.stream is None:
+        raise Problem("invalid-body", "The body is empty: send a JSON object.")
+    return request.data
 
 
 def loads(raw: bytes) -> Any:

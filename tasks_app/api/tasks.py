@@ -9,7 +9,7 @@ from django.http import HttpResponse, QueryDict
 from rest_framework.request import Request
 
 from accounts.principal import Principal, principal
-from config.api import pagination, parameters, preconditions
+from config.api import bodies, pagination, parameters, preconditions
 from config.api.idempotency import Answer, perform
 from config.api.limits import admit
 from config.api.preconditions import IfMatch
@@ -43,7 +43,7 @@ class TaskViewSet(ApiViewSet):
         return page(request, "tasks", filters.tasks(query, principal(request)), filters.sort_of(query), fields)
 
     def create(self, request: Request) -> HttpResponse:
-        fields = serializers.CREATE.run_validation(request.data)
+        fields = serializers.CREATE.run_validation(bodies.of(request))
 
         def write(locked: bool) -> Answer:
             written = service.create(principal=principal(request), fields=fields)
@@ -67,7 +67,7 @@ class TaskViewSet(ApiViewSet):
 
     def partial_update(self, request: Request, id: UUID) -> HttpResponse:
         count_write(request, id)
-        fields = serializers.PATCH.run_validation(request.data)
+        fields = serializers.PATCH.run_validation(bodies.of(request))
         if_match = _if_match(request, id)
 
         def write(locked: bool) -> Answer:

@@ -1,18 +1,17 @@
 """Idempotency-Key: the same call made again has one effect and one answer, however often and at once it is made."""
 
 import json
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connections
 
 from config.api.idempotency import LostRace
 from config.api.models import IdempotencyKey
 from config.events.models import Event
 from tasks_app.models import Task
 from tests.cast import Answer, Caller, assert_problem
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 BODY = {"title": "Once", "labels": ["a"]}
@@ -197,7 +196,7 @@ def test_a_huge_or_deep_body_of_a_delete_is_400_and_not_500(alice: Caller) -> No
 
 @pytest.mark.django_db(transaction=True)
 def test_twenty_at_once_make_one_row_and_one_201(alice: Caller) -> None:
-    answers = at_once(20, lambda: create(alice))
+    answers = at_once(20, lambda _: create(alice))
     fresh = [answer for answer in answers if "Idempotency-Replayed" not in answer.headers]
     made = [answer for answer in fresh if answer.status_code == 201]
     waiting = [answer for answer in fresh if answer.status_code != 201]
@@ -215,7 +214,7 @@ def test_twenty_at_once_make_one_row_and_one_201(alice: Caller) -> None:
 def test_twenty_patches_at_once_make_one_version(alice: Caller, limits: Callable[..., None]) -> None:
     limits(task=(1000, 60))
     where = f"/v1/tasks/{alice.make()['id']}"
-    answers = at_once(20, lambda: alice.patch(where, {"title": "two"}, idempotency_key="p"))
+    answers = at_once(20, lambda _: alice.patch(where, {"title": "two"}, idempotency_key="p"))
     assert {answer.status_code for answer in answers} <= {200, 409}
     assert alice.get(where).json()["version"] == 2
     assert Event.objects.filter(type="task.updated").count() == 1
@@ -223,30 +222,9 @@ def test_twenty_patches_at_once_make_one_version(alice: Caller, limits: Callable
 
 @pytest.mark.django_db(transaction=True)
 def test_different_keys_at_once_do_not_hold_each_other_up(alice: Caller) -> None:
-    keys = iter(range(20))
-    answers = at_once(20, lambda: create(alice, f"k{next(keys)}"))
+    answers = at_once(20, lambda number: create(alice, f"k{number}"))
     assert [answer.status_code for answer in answers] == [201] * 20
     assert Task.objects.count() == 20
-
-
-def at_once(count: int, call: Callable[[], Answer]) -> list[Answer]:
-    """Each call in a thread of its own, with a database connection of its own, all from one starting line."""
-    start, answers = threading.Barrier(count), []
-
-    def run() -> None:
-        start.wait()
-        try:
-            answers.append(call())
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(answers) == count
-    return answers
 
 
 def test_a_stored_answer_is_kept_as_it_was_sent(alice: Caller) -> None:
