@@ -13,6 +13,7 @@ from accounts import login_views
 class TaskmillAdminSite(admin.AdminSite):
     site_header = site_title = "Taskmill"
     index_title = "Oversight"
+    site_url = "/v1/docs"
     enable_nav_sidebar = False
 
     def get_urls(self) -> list[URLPattern | URLResolver]:

@@ -56,11 +56,11 @@ class TaskAdmin(ReadOnlyAdmin, KeysetAdmin):
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The task's events, oldest first, as the API's history tells them."""
+        """The task's last events, oldest first, as the API's history tells them."""
         task = self.get_object(request, object_id)
         if task is None:
             raise Http404
-        events = Event.objects.filter(subject=task.id).order_by("xid", "id")[:HISTORY_LENGTH]
+        events = list(Event.objects.filter(subject=task.id).order_by("-xid", "-id")[:HISTORY_LENGTH])[::-1]
         names = accounts.usernames(event.actor for event in events)
         rows = [(event, names.get(event.actor, event.actor)) for event in events]
         context = {
@@ -81,5 +81,7 @@ class TaskAdmin(ReadOnlyAdmin, KeysetAdmin):
         self._each(request, queryset, lambda task: oversight.trash(actor=str(request.user.pk), task=task))
 
     def _each(self, request: HttpRequest, queryset: QuerySet[Task], change: Any) -> None:
-        changed = sum(change(task) for task in queryset.values_list("id", flat=True))
-        messages.success(request, f"{changed} of {queryset.count()} tasks changed; the others were so already.")
+        tasks = list(queryset.values_list("id", flat=True))  # counted now: the list does not show what is in the trash
+        changed = sum(change(task) for task in tasks)
+        others = "" if changed == len(tasks) else "; the others were so already"
+        messages.success(request, f"{changed} of {len(tasks)} selected tasks changed{others}.")
