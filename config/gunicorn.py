@@ -65,7 +65,9 @@ util.write_error = _refuse  # there is no setting for it
 
 def on_starting(server: Any) -> None:
     """Samples of processes from an earlier start would be counted again."""
-    folder = Path(os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="taskmill-metrics-")))
+    chosen = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix="taskmill-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = chosen
+    folder = Path(chosen)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
 
