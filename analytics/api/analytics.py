@@ -23,6 +23,7 @@ from config.data import reading
 MOST_DAYS = 366
 DEFAULT_DAYS = 30
 NAMES = frozenset({"from", "to", "owner"})
+_FIRST = date(1970, 1, 1)  # no id is older
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -71,7 +72,7 @@ _PARAMETERS = [
     ),
     summary=extend_schema(
         summary="Totals and completion times",
-        description=f"Percentiles over the newest {summaries.SAMPLE} completed tasks. Needs `tasks:read`.",
+        description=f"Percentiles over the completed among the newest {summaries.SAMPLE} tasks. Needs `tasks:read`.",
         parameters=_PARAMETERS,
         **operation(SummaryOut, errors=(400,)),
     ),
@@ -107,7 +108,7 @@ def _range(query: QueryDict) -> tuple[date, date]:
     last = parameters.one(query, "to", _day, "a day such as 2026-01-31") or datetime.now(UTC).date()
     first = parameters.one(query, "from", _day, "a day such as 2026-01-01")
     if first is None:
-        first = max(date.min, last - timedelta(days=DEFAULT_DAYS - 1)) if last.year > 1 else last
+        first = max(_FIRST, last - timedelta(days=DEFAULT_DAYS - 1))
     if first > last:
         raise parameters.error("from", "is after `to`.")
     if (last - first).days >= MOST_DAYS:
@@ -119,6 +120,6 @@ def _day(raw: str) -> date:
     if _DAY.fullmatch(raw) is None:  # `fromisoformat` takes weeks too
         raise ValueError(raw)
     day = date.fromisoformat(raw)
-    if not 1970 <= day.year <= 9000:
+    if not _FIRST <= day <= date(9000, 12, 31):
         raise ValueError(raw)
     return day
