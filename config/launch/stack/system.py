@@ -28,7 +28,7 @@ class Stack(System):
         self.console.line(f"The stack is ready after {self.console.seconds():.0f} s.")
         for name, url in (
             ("API", f"{api['url']}/v1/docs"),
-            ("admin", f"{api['url']}/admin/   (ada, password in {self.folder.name}/secrets.json)"),
+            ("admin", f"{api['url']}/admin/   (sign in as ada, password {self.about['oidc']['demo_password']})"),
             ("Keycloak", self.parts["keycloak"].url),
             ("mail", inbox),
             ("metrics", self.parts["prometheus"].url),
