@@ -15,7 +15,8 @@ from config.api import parameters
 from config.api.problems import Problem
 
 DEFAULT_SIZE, MAX_SIZE = 50, 100
-NAMES = frozenset({"page_size", "cursor"})  # a cursor goes on with any page_size
+NAMES = frozenset({"page_size", "cursor"})
+_UNBOUND = NAMES | {"fields"}  # what does not change which rows there are, or their order
 _SIGNATURE_BYTES = 16
 
 
@@ -76,7 +77,7 @@ def kind(name: str, query: QueryDict) -> str:
 
 
 def _bound(query: QueryDict) -> list[tuple[str, str]]:
-    return sorted((key, value) for key, values in query.lists() if key not in NAMES for value in values)
+    return sorted((key, value) for key, values in query.lists() if key not in _UNBOUND for value in values)
 
 
 def respond(request: HttpRequest, rows: Sequence[bytes | str], next_cursor: str | None) -> HttpResponse:

@@ -1,0 +1,171 @@
+"""Who may call what: one table for every route and method, and a walk over the router that finds gaps in it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver, resolve
+
+from config.api.models import IdempotencyKey
+from config.cache import gate
+from config.events.models import Event
+from tasks_app.models import Task
+from tests.cast import PEOPLE, Caller
+
+pytestmark = pytest.mark.django_db
+# Alice owns the task, the service account is its assignee, bob is a stranger with a role.
+ACTORS = ("anonymous", "nobody", "vera", "bob", "service", "alice", "ada")
+
+
+class Row(NamedTuple):
+    method: str
+    path: str
+    statuses: str  # in the order of ACTORS
+    body: Any = None
+
+
+MATRIX = [
+    #                                  anon nob ver bob ass own adm
+    Row("GET", "/v1/tasks", "           401 403 200 200 200 200 200"),
+    Row("POST", "/v1/tasks", "          401 403 403 201 201 201 201", {"title": "x"}),
+    Row("GET", "/v1/tasks/{task}", "    401 403 404 404 200 200 200"),
+    Row("PATCH", "/v1/tasks/{task}", "  401 403 403 404 200 200 200", {"status": "completed"}),
+    Row("PATCH", "/v1/tasks/{task}", "  401 403 403 404 403 200 200", {"title": "x"}),
+    Row("DELETE", "/v1/tasks/{task}", " 401 403 403 404 403 204 204"),
+    Row("GET", "/v1/tasks/{task}/history", "401 403 404 404 200 200 200"),
+    Row("GET", "/v1/tasks/{trashed}", " 401 403 404 404 404 404 404"),
+    Row("GET", "/v1/tasks/{trashed}/history", "401 403 404 404 200 200 200"),
+    Row("POST", "/v1/tasks/{trashed}/restore", "401 403 403 404 403 200 200"),
+    Row("GET", "/v1/trash", "           401 403 200 200 200 200 200"),
+    Row("DELETE", "/v1/trash/{trashed}", "401 403 403 404 403 204 204"),
+    Row("GET", "/v1/me", "              401 200 200 200 200 200 200"),
+    Row("GET", "/v1/me/limits", "       401 200 200 200 200 200 200"),
+    # 503: the caller may, and Keycloak is not there to ask.
+    Row("GET", "/v1/users", "           401 403 403 403 403 403 200"),
+    Row("GET", "/v1/users/{alice}", "   401 403 403 403 403 403 200"),
+    Row("PATCH", "/v1/users/{alice}", " 401 403 403 403 403 403 503", {"enabled": False}),
+    Row("PUT", "/v1/users/{alice}/roles", "401 403 403 403 403 403 503", {"roles": ["admin"]}),
+    Row("POST", "/v1/users/{alice}/sign-out", "401 403 403 403 403 403 503"),
+    Row("GET", "/v1/notifications", "   401 403 200 200 200 200 200"),
+    Row("POST", "/v1/notifications/read-all", "401 403 200 200 200 200 200"),
+    Row("POST", "/v1/notifications/{task}/read", "401 403 404 404 404 404 404"),
+    Row("GET", "/v1/exports", "         401 403 200 200 200 200 200"),
+    Row("POST", "/v1/exports", "        401 403 202 202 202 202 202", {"format": "csv"}),
+    Row("GET", "/v1/exports/{export}", "401 403 404 404 404 200 404"),
+    Row("DELETE", "/v1/exports/{export}", "401 403 404 404 404 204 404"),
+    Row("GET", "/v1/exports/{export}/file", "401 403 404 404 404 409 404"),
+    Row("GET", "/v1/analytics/daily", " 401 403 200 200 200 200 200"),
+    Row("GET", "/v1/analytics/summary", "401 403 200 200 200 200 200"),
+    Row("GET", "/v1/analytics/daily?owner=any", "401 403 403 403 403 403 200"),
+    Row("GET", "/v1/tasks?owner=any", " 401 403 403 403 403 403 200"),
+    *(
+        Row("GET", path, "200 200 200 200 200 200 200")
+        for path in ("/v1/openapi.json", "/v1/docs", "/v1/redoc", "/livez", "/problems/not-found")
+    ),
+]
+# Pages for people and answers to probes, which have tests of their own.
+ELSEWHERE = ("admin/", "oidc/", "readyz")
+
+
+World = dict[str, str]
+
+
+@pytest.fixture
+def new_world(client_for: Callable[..., Caller], limits: Callable[..., None]) -> Callable[[], World]:
+    limits(ip=(1000, 60))
+    alice, service = client_for("alice"), client_for("service")
+    service.get("/v1/me")
+
+    export = alice.post("/v1/exports", {"format": "csv"}).json()["id"]  # one: only few may wait at a time
+
+    def make() -> World:
+        task, trashed = (alice.make(assignee=service.id)["id"] for _ in range(2))
+        alice.delete(f"/v1/tasks/{trashed}")
+        return {"task": task, "trashed": trashed, "export": export, "alice": alice.id}
+
+    return make
+
+
+@pytest.fixture
+def world(new_world: Callable[[], World]) -> World:
+    return new_world()
+
+
+@pytest.mark.parametrize("row", MATRIX, ids=lambda row: f"{row.method} {row.path}")
+def test_the_table(new_world: Callable[[], World], client_for: Callable[..., Caller], row: Row) -> None:
+    world, statuses = new_world(), {}
+    for actor in ACTORS:
+        caller, before = client_for(None if actor == "anonymous" else actor), _state()
+        answer = caller.call(row.method, row.path.format(**world), row.body)
+        statuses[actor] = answer.status_code
+        if answer.status_code in {401, 403, 404}:
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert _state() == before, "a refused call changes nothing and leaves no event"
+        elif row.method != "GET":
+            world = new_world()
+    assert statuses == dict(zip(ACTORS, map(int, row.statuses.split()), strict=True))
+
+
+def _state() -> Any:
+    tasks = list(Task.objects.order_by("id").values())
+    return tasks, Event.objects.count(), IdempotencyKey.objects.count()
+
+
+def routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every (method, route) that a request can reach."""
+    for entry in resolver.url_patterns:
+        route = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from routes(entry, route)
+        elif isinstance(entry, URLPattern) and not route.startswith(ELSEWHERE):
+            actions = getattr(entry.callback, "actions", None) or {"get": None}
+            yield from ((method.upper(), route) for method in actions if method != "head")
+
+
+def test_the_table_has_a_row_for_every_route_and_method() -> None:
+    there = set(routes(get_resolver()))
+    shape = dict.fromkeys(("task", "trashed", "export"), "0192f0c1-d2e3-7b5a-8000-000000000000") | {"alice": "a"}
+    rows = {(row.method, resolve(row.path.partition("?")[0].format(**shape)).route) for row in MATRIX}
+    assert there - rows == set(), "add the missing rows to MATRIX"
+    assert rows - there == set()
+
+
+def test_a_row_has_a_status_for_each_actor() -> None:
+    assert {len(row.statuses.split()) for row in MATRIX} == {len(ACTORS)}
+
+
+PROTECTED = [row for row in MATRIX if row.statuses.split()[0] == "401"]
+
+
+@pytest.mark.parametrize("row", PROTECTED, ids=lambda row: f"{row.method} {row.path}")
+def test_nobody_gets_in_with_a_denied_token(world: World, client_for: Callable[..., Caller], row: Row) -> None:
+    ada = client_for("ada")
+    gate.deny_session(PEOPLE["ada"].id, "session-of-ada", 60)
+    answer = ada.call(row.method, row.path.format(**world), row.body)
+    assert answer.status_code == 401
+    assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize("row", PROTECTED, ids=lambda row: f"{row.method} {row.path}")
+def test_options_tell_the_methods_to_whoever_may_use_one(
+    world: World, client_for: Callable[..., Caller], row: Row
+) -> None:
+    answer = client_for("ada").call("OPTIONS", row.path.partition("?")[0].format(**world))
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert row.method in answer.headers["Allow"].split(", ")
+    free = row.path.startswith("/v1/me")
+    assert client_for("nobody").call("OPTIONS", row.path.partition("?")[0].format(**world)).status_code == (
+        204 if free else 403
+    )
+
+
+ODD_ROLES: list[Any] = ["admin", None, 5, ["Admin"], ["ADMIN"], [" admin"], [["admin"]], {"admin": True}, [None, 7]]
+
+
+@pytest.mark.parametrize("roles", ODD_ROLES, ids=str)
+def test_odd_roles_in_a_token_are_no_roles(client_for: Callable[..., Caller], roles: Any) -> None:
+    caller = client_for("alice", realm_access={"roles": roles})
+    assert caller.get("/v1/tasks").status_code == 403
+    assert client_for("alice", realm_access=roles).get("/v1/tasks").status_code == 403
+    elsewhere = {"another-client": {"roles": ["admin"]}}
+    assert client_for("alice", realm_access=..., resource_access=elsewhere).get("/v1/tasks").status_code == 403
