@@ -30,6 +30,7 @@ class ApiViewSet(ViewSet):
 
     required: ClassVar[Mapping[str, str | None]] = {}
     parameters: ClassVar[Mapping[str, frozenset[str]]] = {}  # action -> known query parameters
+    takes_body: ClassVar[frozenset[str]] = frozenset({"create", "partial_update", "roles"})  # actions
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
         return _RENDERER, _RENDERER.media_type  # there is one representation; Accept is not asked
@@ -43,6 +44,8 @@ class ApiViewSet(ViewSet):
         if (problem := bodies.refusal(request._request)) is not None:
             raise problem
         self.check_parameters(request)
+        if request.method not in SAFE and self.action is not None and self.action not in self.takes_body:
+            check_no_body(request)
 
     def check_parameters(self, request: Request) -> None:
         """Every view knows its parameters; the repeatable ones it reads itself."""
@@ -67,6 +70,12 @@ class ApiViewSet(ViewSet):
         if "PATCH" in self.allowed_methods:
             response.headers["Accept-Patch"] = problems.ACCEPT_PATCH
         return response
+
+
+def check_no_body(request: Request) -> None:
+    """What is sent is never ignored in silence; an empty object, which some clients always send, says nothing."""
+    if request.data != {}:
+        raise Problem("invalid-body", "This call takes no body.")
 
 
 def _demanded_states(request: HttpRequest) -> tuple[int, ...]:

@@ -82,6 +82,26 @@ def test_another_media_type_is_415(alice: Caller, media_type: str) -> None:
     assert_problem(answer, 415)
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "/v1/tasks/{id}"),
+        ("POST", "/v1/tasks/{id}/restore"),
+        ("DELETE", "/v1/trash/{id}"),
+        ("POST", "/v1/notifications/read-all"),
+    ],
+)
+def test_a_body_where_none_is_taken_is_refused(alice: Caller, method: str, path: str) -> None:
+    task = alice.post("/v1/tasks", {"title": "stays"}).json()
+    if "tasks" not in path.removesuffix("{id}") or "restore" in path:
+        alice.delete(f"/v1/tasks/{task['id']}")
+    before = alice.get(f"/v1/tasks/{task['id']}/history").json()
+    assert_problem(alice.http.request(method, path.format(**task), json={"status": "completed"}), 400)
+    assert_problem(alice.http.request(method, path.format(**task), content=b"{"), 415)
+    assert alice.get(f"/v1/tasks/{task['id']}/history").json() == before
+    assert alice.http.request(method, path.format(**task), json={}).status_code in {200, 204}
+
+
 def forged(token: str, **claims: Any) -> str:
     """The same claims (or others), signed by somebody else under the real key's name."""
     header = jwt.get_unverified_header(token)
