@@ -204,6 +204,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["config.api.permissions.RequiredPermission"],
     "DEFAULT_RENDERER_CLASSES": ["config.api.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["config.api.bodies.JSONParser", "config.api.bodies.MergePatchParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.bodies.Negotiation",
     "DEFAULT_SCHEMA_CLASS": "config.api.schema.Schema",
     "EXCEPTION_HANDLER": "config.api.problems.handle",
     "UNAUTHENTICATED_USER": None,

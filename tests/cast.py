@@ -69,7 +69,7 @@ class Caller:
         where = f"{path}?{urlencode(query, doseq=True)}" if query else path
         return self._client.generic(method, where, data, content_type, headers={**self._headers, **(headers or {})})
 
-    def get(self, path: str, *, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:
+    def get(self, path: str, *, headers: Any = None, **query: Any) -> Answer:
         return self.call("GET", path, headers=headers, **query)
 
     def post(self, path: str, body: Any = None, **headers: str) -> Answer:

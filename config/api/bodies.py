@@ -3,12 +3,13 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 import orjson
 from django.conf import settings
 from django.http import HttpRequest
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
@@ -29,6 +30,16 @@ class JSONParser(BaseParser):
 
 class MergePatchParser(JSONParser):
     media_type = "application/merge-patch+json"  # RFC 7396
+
+
+class Negotiation(DefaultContentNegotiation):
+    """A body's media type as it stands: DRF takes `*/*` for any, and a merge patch for every method."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
+        media_type = (request.content_type or "").partition(";")[0].strip().lower()
+        if media_type == MergePatchParser.media_type and request.method != "PATCH":
+            return None
+        return next((parser for parser in parsers if parser.media_type == media_type), None)
 
 
 def refusal(request: HttpRequest) -> Problem | None:
