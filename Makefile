@@ -52,8 +52,8 @@ token: ## print an access token of what runs: make token USER=alice|bob|vera|ada
 test: install-dev ## run all tests, on the real servers (started and stopped for it unless they run)
 	@# Thousands of tasks pass through the stack, so its limit is wide; the tests of limits set their own.
 	@RATE_LIMIT_USER=100000/m $(LAUNCH) with-stack env -u RATE_LIMIT_USER $(PYTHON) -m pytest $(ARGS)
-test-fast: install-dev ## run the tests that need no servers
-	@$(PYTHON) -m pytest -m "not stack and not embedded and not browser" $(ARGS)
+test-fast: install-dev ## run the tests that need no servers, in under a minute
+	@$(PYTHON) -m pytest -m "not stack and not embedded and not browser and not install" $(ARGS)
 
 .PHONY: check
 check: install-dev ## lint, types, imports, migrations, settings, OpenAPI snapshot, links of the docs, licences

@@ -20,7 +20,7 @@ from tests.embedded_fixture import embedded  # noqa: F401 - a fixture
 from tests.journeys.system import System
 
 ROOT = Path(__file__).resolve().parent.parent
-# Whoever asks for one of these needs a server; `-m "not stack and not embedded and not browser"` leaves it out.
+# Whoever asks for one of these needs a server; `-m "not stack …"` leaves it out.
 SERVER_FIXTURES = {"db", "transactional_db", "redis", "stack", "real_system", "broker", "log_table", "postgres_pair"}
 
 
