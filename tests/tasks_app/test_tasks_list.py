@@ -170,9 +170,9 @@ def test_tasks_list_by_all_filters_together(alice: Caller, bob: Caller) -> None:
         "due_at": "2026-12-24T10:00:00Z", "assignee": bob.id,
     }  # fmt: skip
     alice.make(**match)
-    others = {"title": "other", "labels": [], "status": "pending", "priority": "low", "due_at": None}
-    for name in others:
-        alice.make(**{**match, name: others[name]})
+    others: dict[str, Any] = {"title": "other", "labels": [], "status": "pending", "priority": "low", "due_at": None}
+    for name, value in others.items():
+        alice.make(**{**match, name: value})
     found = alice.pages(
         URL,
         q="fence", label=["home", "x"], status="in-progress,completed", priority="high", assignee=bob.id, owner="me",
