@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 from django.db.models import F
 
 from analytics.models import DailyRollup
@@ -24,6 +24,7 @@ from tests.analytics.test_analytics_daily import consume, work
 from tests.cast import Caller
 from tests.events.broker import eventually
 from tests.events_by_hand import delivered
+from tests.locks import somebody_waits
 
 EVER = date(1970, 1, 1)
 
@@ -126,12 +127,6 @@ def _rebuild() -> None:
     connections.close_all()
 
 
-def _somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid')")
-        return bool(cursor.fetchone()[0])
-
-
 @pytest.mark.django_db(transaction=True)
 def test_what_is_counted_while_a_correction_is_found_is_not_lost(
     alice: Caller, monkeypatch: pytest.MonkeyPatch
@@ -152,7 +147,7 @@ def test_what_is_counted_while_a_correction_is_found_is_not_lost(
         consumer = pool.submit(_consume, delivered(task["id"])[0])
         assert moved.wait(60)
         rebuilding = pool.submit(_rebuild)
-        eventually(_somebody_waits, within=30, what="a rebuild that waits for the consumer")
+        eventually(somebody_waits, within=30, what="a rebuild that waits for the consumer")
         commit.set()
         consumer.result()
         rebuilding.result()

@@ -1,0 +1,14 @@
+"""What the tests' database says of those who wait in it."""
+
+from django.db import connection
+
+
+def somebody_waits() -> bool:
+    """For the transaction of another, which has a row."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # it is kept for a transaction otherwise
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+            "WHERE NOT l.granted AND l.locktype = 'transactionid' AND a.datname = current_database())"
+        )
+        return bool(cursor.fetchone()[0])
