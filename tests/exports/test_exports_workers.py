@@ -139,3 +139,16 @@ def test_a_worker_that_wakes_up_too_late_stops(alice: Caller, export_dir: Path, 
     assert process.wait(60) == 0
     assert alice.get(path).json() == before
     assert [file.name for file in export_dir.iterdir()] == [f"{identifier(path)}.2"]
+
+
+def test_sixteen_requests_at_once_are_five_exports(alice: Caller) -> None:
+    def request(_: int) -> int:
+        try:
+            return int(alice.post("/v1/exports", {"format": "csv"}).status_code)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(16) as pool:
+        statuses = sorted(pool.map(request, range(16)))
+    assert statuses == [202] * 5 + [409] * 11
+    assert Export.objects.count() == 5
