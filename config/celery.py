@@ -6,6 +6,7 @@ multiply a message; the broker's type decides the few that differ.
 
 import os
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, cast
 
 from celery import Celery
@@ -14,7 +15,7 @@ from django.conf import settings
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from config.events import topology
-from config.observability import workers  # noqa: F401 (its signal handlers)
+from config.observability import workers  # brings its signal handlers
 
 # Seconds. A message on redis:// whose worker died is delivered again after this long; every task ends earlier.
 REDIS_VISIBILITY = 300
@@ -70,6 +71,10 @@ def configuration() -> dict[str, Any]:
 
 class TaskmillCelery(Celery):
     task_cls = "config.events.worker:Task"
+
+    @cached_property
+    def Beat(self) -> Any:  # noqa: N802 (Celery's name)
+        return self.subclass_with_self(workers.QuietBeat, name="Beat")
 
     def on_queue(self, queue: str, *, name: str, **options: Any) -> Callable[[Callable[..., None]], Any]:
         """`task()` with its queue: the route is the one place where a queue is named."""

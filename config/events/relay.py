@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import Error
+from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Gauge
 
 from config.data.leadership import Leadership
 from config.events import messages
 from config.events.outbox import CursorMoved, Outbox, Position, position_of
 from config.events.publisher import Publisher, Unpublished
-from config.observability import context
+from config.observability import context, tracing
 
 logger = logging.getLogger("events.relay")
 
@@ -106,13 +107,14 @@ class Relay:
         return 0 if full else BUSY
 
     def _publish(self, rows: Sequence[Row]) -> None:
-        started = time.monotonic()
+        started, started_ns = time.monotonic(), time.time_ns()
         self._publisher.publish([message for row in rows for message in messages.messages(row)])
         for row in rows:
             PUBLISHED.labels(row["type"]).inc()
             with context.bind(request_id=row["request_id"] or None, traceparent=row["traceparent"] or None):
                 details = {"event_id": str(row["id"]), "event_type": row["type"], "subject": str(row["subject"])}
                 logger.info("event published", extra=details)
+                tracing.record(f"publish {row['type']}", row["traceparent"], SpanKind.PRODUCER, started_ns)
         logger.debug("batch published", extra={"count": len(rows), "duration": round(time.monotonic() - started, 4)})
 
     def _failed(self, error: Unpublished) -> float:

@@ -4,22 +4,12 @@ A dependency that only makes the service slower or delays work (Redis, the broke
 unready: taking every instance out of the load balancer would turn a small outage into a whole one.
 """
 
-import socket
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import asdict, dataclass
 
-from django.conf import settings
-from django.db import DatabaseError, connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from config.cache import redis
-from config.data import partitions, replicas
-
-FRESH = 1.0  # seconds for which a result is repeated: a flood of probes costs nothing
-BROKER_TIMEOUT = 1.0
-LEAST_MONTHS = 2
+from config.observability.probe import NoAnswer, Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +19,18 @@ class Result:
 
 
 Check = Callable[[], Result]
-_checks: dict[str, Check] = {}
-_results: dict[str, tuple[float, Result]] = {}
+_deciding: dict[str, Probe[Result]] = {}
+_others: dict[str, Probe[Result]] = {}
 
 
 def register(name: str, check: Check) -> None:
-    """Adds a check of an app to /readyz?verbose; it never decides about readiness."""
-    _checks[name] = check
+    """Adds a check to /readyz?verbose; it never decides about readiness."""
+    _others[name] = Probe(check)
+
+
+def register_database(name: str, check: Check) -> None:
+    """Adds a check of a database that can serve reads: ready means that one of these does not fail."""
+    _deciding[name] = Probe(check)
 
 
 def livez(request: HttpRequest) -> HttpResponse:
@@ -44,19 +39,16 @@ def livez(request: HttpRequest) -> HttpResponse:
 
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 or 503; `?verbose` tells every dependency, `?exclude=NAME` leaves one out (repeatable)."""
-    excluded = set(request.GET.getlist("exclude"))
-    databases = {name: check for name, check in _databases().items() if name not in excluded}
-    found = _run(databases)
-    ready = not found or any(result.status != "failed" for result in found.values())
+    excluded, verbose = frozenset(request.GET.getlist("exclude")), "verbose" in request.GET
+    databases = _start(_deciding, excluded)
+    others = _start(_others, excluded) if verbose else {}
+    results = _results(databases)
+    ready = not results or any(result.status != "failed" for result in results.values())
     status = 200 if ready else 503
-    if "verbose" not in request.GET:
+    if not verbose:
         return _plain("ok" if ready else "no database answers", status)
-    found |= _run({name: check for name, check in _others().items() if name not in excluded})
-    body = {
-        "ready": ready,
-        "checks": {name: {"status": result.status, "detail": result.detail} for name, result in found.items()},
-    }
-    return JsonResponse(body, status=status, headers={"Cache-Control": "no-store"})
+    told = {name: asdict(result) for name, result in (results | _results(others)).items()}
+    return JsonResponse({"ready": ready, "checks": told}, status=status, headers={"Cache-Control": "no-store"})
 
 
 def _plain(text: str, status: int) -> HttpResponse:
@@ -64,58 +56,20 @@ def _plain(text: str, status: int) -> HttpResponse:
     return HttpResponse(text + "\n", status=status, content_type="text/plain; charset=utf-8", headers=headers)
 
 
-def _databases() -> Mapping[str, Check]:
-    return {"primary": _primary, **{alias: lambda alias=alias: _replica(alias) for alias in settings.REPLICAS}}  # type: ignore[misc]
+def _start(probes: Mapping[str, Probe[Result]], excluded: frozenset[str]) -> dict[str, Probe[Result]]:
+    """Asks all before anybody waits for one."""
+    wanted = {name: probe for name, probe in probes.items() if name not in excluded}
+    for probe in wanted.values():
+        probe.start()
+    return wanted
 
 
-def _others() -> Mapping[str, Check]:
-    return {"redis": _redis, "broker": _broker, "partitions": _partitions, **_checks}
+def _results(probes: Mapping[str, Probe[Result]]) -> dict[str, Result]:
+    return {name: _result(probe) for name, probe in probes.items()}
 
 
-def _run(checks: Mapping[str, Check]) -> dict[str, Result]:
-    now = time.monotonic()
-    for name, check in checks.items():
-        if name not in _results or _results[name][0] < now - FRESH:
-            _results[name] = (now, check())
-    return {name: _results[name][1] for name in checks}
-
-
-def _primary() -> Result:
+def _result(probe: Probe[Result]) -> Result:
     try:
-        with connections["default"].cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError as error:
-        connections["default"].close()
-        return Result("failed", type(error).__name__)
-    return Result("ok")
-
-
-def _replica(alias: str) -> Result:
-    try:
-        behind = replicas.lag(alias)
-    except DatabaseError as error:
-        connections[alias].close()
-        return Result("failed", type(error).__name__)
-    return Result("ok" if behind <= replicas.LAG_LIMIT else "warning", f"{behind:.1f} s behind")
-
-
-def _redis() -> Result:
-    return Result("ok") if redis.available() else Result("warning", "left alone until it answers again")
-
-
-def _broker() -> Result:
-    address = urlsplit(settings.BROKER_URL)
-    try:
-        socket.create_connection((address.hostname, address.port or 5672), BROKER_TIMEOUT).close()
-    except OSError as error:
-        return Result("warning", f"{type(error).__name__}: events wait in the log")
-    return Result("ok")
-
-
-def _partitions() -> Result:
-    try:
-        ahead = partitions.months_ahead(connections["default"])
-    except DatabaseError as error:
-        return Result("warning", type(error).__name__)
-    detail = f"{ahead} months ahead"
-    return Result("ok", detail) if ahead >= LEAST_MONTHS else Result("warning", f"{detail}: run manage.py partitions")
+        return probe.answer()
+    except NoAnswer as error:
+        return Result("failed", str(error))

@@ -5,19 +5,29 @@ processors costs several times as much (docs/decisions/0004-own-json-formatter.m
 """
 
 import logging
-import re
+import os
+import sys
+import threading
 from datetime import UTC, datetime
+from itertools import islice
+from types import TracebackType
 from typing import Any
 
 import orjson
 
 from config.observability import context
+from config.observability.scrub import scrub
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _SECRET_NAMES = frozenset({"authorization", "cookie", "password", "secret", "token", "access_token", "refresh_token"})
-_TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]*")
-_DSN_PASSWORD = re.compile(rb"(://[^:/@\s\"]*):[^@/\s\"]+@")
 _LINE_BREAKS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
+
+# No line tells these, and finding out the caller's source line alone costs a quarter of a line's time.
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+logging._srcfile = None
+
+_uncaught = logging.getLogger("uncaught")
+_PLAIN = logging.makeLogRecord({}).__dict__
+_STANDARD = frozenset(_PLAIN) | {"message", "asctime", "taskName", "color_message"}
 
 
 class JSONFormatter(logging.Formatter):
@@ -26,47 +36,103 @@ class JSONFormatter(logging.Formatter):
         self.part = part
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        return self.line(record).decode()
+
+    def line(self, record: logging.LogRecord) -> bytes:
+        fields = {
             "timestamp": _time(record.created),
             "level": record.levelname.lower(),
-            "event": record.getMessage(),
+            "event": _message(record),
             "logger": record.name,
             "part": self.part,
             "request_id": context.request_id.get(),
             "trace_id": context.trace_id(),
             "user_id": context.user_id.get(),
         }
-        for name, value in record.__dict__.items():
+        # What a call adds stands behind what every record has.
+        for name, value in islice(record.__dict__.items(), len(_PLAIN), None):
             if name not in _STANDARD:
-                line[name] = "[secret]" if name.lower() in _SECRET_NAMES else value
+                fields[name] = "[secret]" if name.lower() in _SECRET_NAMES else value
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return _clean(_dump(line)).decode()
+            fields["exception"] = self.formatException(record.exc_info)
+        return _unbroken(scrub(_dump(fields)))
+
+
+class LineHandler(logging.Handler):
+    """Each line is one write: lines of several processes on one pipe do not mix."""
+
+    formatter: JSONFormatter
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            rest = self.formatter.line(record) + b"\n"
+            while rest:
+                rest = rest[os.write(1, rest) :]
+        except OSError:  # a full disk, a reader that is gone
+            self.handleError(record)
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError):  # arguments that do not fit the text: rather odd than lost
+        return f"{record.msg} {_text(record.args)}"
+
+
+_second = (0, "")  # the last one, and its text
 
 
 def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    global _second  # noqa: PLW0603 (a tuple is exchanged as a whole, so threads need no lock)
+    whole = int(seconds)
+    known, text = _second
+    if known != whole:
+        text = datetime.fromtimestamp(whole, UTC).isoformat()[:-6]
+        _second = (whole, text)
+    return f"{text}.{int((seconds - whole) * 1000):03d}Z"
 
 
-def _dump(line: dict[str, Any]) -> bytes:
-    options = orjson.OPT_NON_STR_KEYS
+def _dump(fields: dict[str, Any]) -> bytes:
     try:
-        return orjson.dumps(line, default=str, option=options)
+        return orjson.dumps(fields, default=str, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:  # a lone surrogate, or a value that orjson refuses: the line matters more than its form
-        texts = {name: str(value).encode("utf-8", "backslashreplace").decode() for name, value in line.items()}
-        return orjson.dumps(texts)
+        return orjson.dumps({_text(name): _simple(value) for name, value in fields.items()})
 
 
-def _clean(line: bytes) -> bytes:
-    """No secret, and no character at which some reader would break the line."""
-    if b"eyJ" in line:
-        line = _TOKEN.sub(b"[token]", line)
-    if b"://" in line:
-        line = _DSN_PASSWORD.sub(rb"\1:[secret]@", line)
+def _simple(value: Any) -> Any:
+    fits = value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**63)
+    return value if fits else _text(value)
+
+
+def _text(value: object) -> str:
+    try:
+        text = str(value)
+    except Exception as error:  # noqa: BLE001 (the value's own code: it must not cost the line)
+        text = f"<{type(value).__name__} that raises {type(error).__name__}>"
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _unbroken(line: bytes) -> bytes:
+    """No character at which some reader would break the line."""
+    if line.isascii():
+        return line
     for raw, escaped in _LINE_BREAKS:
         if raw in line:
             line = line.replace(raw, escaped)
     return line
+
+
+def capture() -> None:
+    """Warnings, and errors that nobody catches, become lines too. For processes, not for a person's commands."""
+    logging.captureWarnings(True)
+    sys.excepthook = _tell_uncaught
+    threading.excepthook = lambda info: _uncaught.error("error in a thread", exc_info=info.exc_value)
+    sys.unraisablehook = lambda info: _uncaught.error("error in a finalizer", exc_info=info.exc_value)
+
+
+def _tell_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if not issubclass(kind, KeyboardInterrupt):  # Ctrl-C is no error
+        _uncaught.critical("error that ends the process", exc_info=(kind, error, trace))
 
 
 def logging_config(level: str, part: str) -> dict[str, Any]:
@@ -75,7 +141,7 @@ def logging_config(level: str, part: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": "config.observability.logs.JSONFormatter", "part": part}},
-        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
+        "handlers": {"stdout": {"class": "config.observability.logs.LineHandler", "formatter": "json"}},
         "root": {"handlers": ["stdout"], "level": level},
         "loggers": {
             # Each of these says at INFO what the line of the request or the job says already.
@@ -85,6 +151,5 @@ def logging_config(level: str, part: str) -> dict[str, Any]:
             # These bring handlers of their own, which write plain text.
             **{name: {"handlers": [], "propagate": True} for name in ("gunicorn.error", "django.server", "django")},
             "django.request": {"level": "ERROR"},  # 4xx are answers, told by the line of the request
-            "py.warnings": {"level": "ERROR"},
         },
     }

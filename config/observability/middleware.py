@@ -1,12 +1,16 @@
-"""The outermost middleware: one request id, one trace, one log line and one measurement for each request."""
+"""The outermost middleware: one request id, one trace, one log line and one measurement for each request.
+
+It is on every request's way, hence the plain sets and resets instead of context managers.
+"""
 
 import logging
 import time
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponseBase
+from opentelemetry.trace import Span, SpanKind
 
-from config.observability import context, metrics
+from config.observability import context, metrics, tracing
 
 logger = logging.getLogger("api")
 _QUIET = frozenset({"/livez", "/readyz"})
@@ -17,24 +21,49 @@ class ObserveMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """`get_response` raises nothing: Django has made an answer of every exception below it."""
         started = time.perf_counter()
         request_id = context.accept_request_id(request.META.get("HTTP_X_REQUEST_ID"))
-        traceparent = context.accept_traceparent(request.META.get("HTTP_TRACEPARENT"))
-        with context.bind(request_id=request_id, traceparent=traceparent, user_id=None), metrics.in_flight():
+        parent = context.valid_traceparent(request.META.get("HTTP_TRACEPARENT"))
+        span = tracing.begin(request.method or "unknown", parent, SpanKind.SERVER)
+        id_before = context.request_id.set(request_id)
+        trace_before = context.traceparent.set(
+            tracing.mark(span) if span else parent or context.new_traceparent(),
+        )
+        user_before = context.user_id.set(None)
+        metrics.IN_FLIGHT.inc()
+        try:
             response = self.get_response(request)
             response.headers["X-Request-Id"] = request_id
-            _tell(request, response.status_code, time.perf_counter() - started)
+            _tell(request, response.status_code, time.perf_counter() - started, span)
+        finally:
+            metrics.IN_FLIGHT.dec()
+            context.user_id.reset(user_before)
+            context.traceparent.reset(trace_before)
+            context.request_id.reset(id_before)
         return response
 
 
-def _tell(request: HttpRequest, status: int, seconds: float) -> None:
+def _tell(request: HttpRequest, status: int, seconds: float, span: Span | None) -> None:
     # The route, never the path: paths hold ids, and make a time series each.
     match = request.resolver_match
     endpoint = f"/{match.route}" if match else "unknown"
     method = request.method or "unknown"
     metrics.observe_request(method, endpoint, status, seconds)
-    logger.log(
-        logging.DEBUG if endpoint in _QUIET else logging.INFO,
-        "request",
-        extra={"endpoint": endpoint, "method": method, "status": status, "duration": round(seconds, 6)},
-    )
+    fields = {"endpoint": endpoint, "method": method, "status": status, "duration": round(seconds, 6)}
+    logger.log(logging.DEBUG if endpoint in _QUIET else logging.INFO, "request", extra=fields)
+    if span:
+        _end(span, method, endpoint, status)
+
+
+def _end(span: Span, method: str, endpoint: str, status: int) -> None:
+    """By OpenTelemetry's HTTP conventions: a 4xx is the caller's failure and not the server's."""
+    span.update_name(f"{method} {endpoint}")
+    attributes: dict[str, str | int] = {
+        "http.request.method": method,
+        "http.route": endpoint,
+        "http.response.status_code": status,
+        "request_id": context.request_id.get() or "",
+        "user_id": context.user_id.get() or "",
+    }
+    tracing.end(span, failed=status >= 500, attributes=attributes)

@@ -3,7 +3,9 @@
 from django.urls import path
 
 from config.api.public import readable
-from config.observability import health
+from config.observability import checks, health
+
+checks.register()
 
 urlpatterns = [
     path("livez", readable(health.livez), name="livez"),

@@ -63,6 +63,69 @@ def test_secrets_are_taken_out_wherever_they_stand() -> None:
     assert (line["Authorization"], line["password"]) == ("[secret]", "[secret]")
 
 
+CANARY = "canary-8f3a"
+TOLD_WITH_SECRETS = [
+    f"Authorization: Basic {CANARY}",
+    f"authorization: bearer {CANARY}",
+    f"Cookie: sessionid={CANARY}; csrftoken={CANARY}",
+    f"Set-Cookie: a={CANARY}",
+    f"host=db password={CANARY} user=x",
+    f"POST /token?client_secret={CANARY}&refresh_token={CANARY}",
+    f"amqp://taskmill:{CANARY}@mq//",
+    f"redis://:{CANARY}@redis:6379/0",
+    f"https://user:{CANARY}%40{CANARY}@host/path",
+    f'{{"password": "{CANARY}", "a": 1}}',
+    f'{{"access_token":"{CANARY}"}}',
+    f"{{'client_secret': '{CANARY}'}}",
+    f"SECRET_KEY={CANARY}",
+]
+
+
+@pytest.mark.parametrize("text", TOLD_WITH_SECRETS)
+def test_no_canary_gets_through(text: str) -> None:
+    """In the text, in a value, inside a value, and in an exception."""
+    error = ValueError(text)
+    line = line_of("%s", text, value=text, nested={"inner": [text]}, exc_info=(type(error), error, None))
+    assert CANARY not in line
+    json.loads(line)
+
+
+def test_nested_secrets_are_known_by_their_names() -> None:
+    line = line_of("x", body={"password": f'a "quoted" {CANARY}', "headers": {"Cookie": CANARY}, "kept": "kept"})
+    assert CANARY not in line
+    assert json.loads(line)["body"]["kept"] == "kept"
+
+
+FRAGMENTS = st.sampled_from(
+    ["password", "token", "Cookie: ", "=", ":", "://", "@", '"', "'", "\\", "\n", " ", "x", "eyJ"]
+)
+
+
+@given(st.lists(FRAGMENTS, max_size=30).map("".join))
+def test_taking_secrets_out_leaves_valid_json(text: str) -> None:
+    json.loads(line_of("%s", text, value=text, nested={"token": text, "inner": [text]}))
+
+
+def test_ordinary_text_is_left_as_it_is() -> None:
+    text = "event published at http://host:8080/path by ann@example.org: 3 tokens, password changed"
+    assert json.loads(line_of("%s", text))["event"] == text
+
+
+class Unprintable:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize("value", [Unprintable(), 2**70, "\ud800", {"\ud800": 1}, {(1, 2): 3}, b"\xff", float("nan")])
+def test_no_value_costs_the_line(value: object) -> None:
+    line = json.loads(line_of("kept", value=value, status=200))
+    assert (line["event"], line["status"]) == ("kept", 200)
+
+
+def test_a_message_with_too_few_arguments_is_told() -> None:
+    assert json.loads(line_of("%s and %s", "one"))["event"] == "%s and %s ('one',)"
+
+
 def test_a_traceback_is_one_line() -> None:
     error = ValueError("first\nsecond")
     line = line_of("failed", exc_info=(type(error), error, None))

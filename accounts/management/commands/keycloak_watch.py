@@ -7,7 +7,6 @@ import time
 from types import FrameType
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connections
 
@@ -15,7 +14,7 @@ from accounts import denials
 from accounts.keycloak_admin import KeycloakAdmin, KeycloakRefused, KeycloakUnavailable
 from accounts.watcher import EVERY, Watcher
 from config.data.leadership import Leadership
-from config.observability import metrics
+from config.observability import process
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
         # An exception, so that a wait for Keycloak or PostgreSQL ends too.
         signal.signal(signal.SIGTERM, _stop)
-        metrics.serve(settings.METRICS_BIND)
+        process.start()
         follower = _Follower()
         if once:
             follower.work()
