@@ -4,12 +4,17 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from django.http import HttpResponse
+from django.test import RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
+from rest_framework.request import Request
 
 from config.api.models import IdempotencyKey
+from config.api.views import ApiViewSet
 from config.cache import gate
 from config.events.models import Event
 from tasks_app.models import Task
+from tests.accounts.keycloak import Mint
 from tests.cast import PEOPLE, Caller
 
 pytestmark = pytest.mark.django_db
@@ -132,6 +137,19 @@ def test_the_table_has_a_row_for_every_route_and_method() -> None:
 
 def test_a_row_has_a_status_for_each_actor() -> None:
     assert {len(row.statuses.split()) for row in MATRIX} == {len(ACTORS)}
+
+
+class Forgetful(ApiViewSet):
+    """A view whose author forgot to say who may call it."""
+
+    def list(self, request: Request) -> HttpResponse:
+        return HttpResponse("open")
+
+
+def test_a_view_that_does_not_say_who_may_call_it_is_closed(tokens: Mint, redis: Any) -> None:
+    headers = {"authorization": f"Bearer {PEOPLE['ada'].token(tokens)}"}
+    answer = Forgetful.as_view({"get": "list"})(RequestFactory().get("/", headers=headers))
+    assert (answer.status_code, b"open" in answer.content) == (403, False)
 
 
 PROTECTED = [row for row in MATRIX if row.statuses.split()[0] == "401"]

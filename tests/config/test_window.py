@@ -2,8 +2,8 @@
 the test's own, on a real Redis; and the same promises for the window that a process keeps while Redis is down.
 """
 
-from collections.abc import Callable
-from itertools import pairwise
+import random
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -37,15 +37,18 @@ def most_in_any_window(times: list[int], length: int) -> int:
     return max((sum(1 for later in times if start <= later < start + length) for start in times), default=0)
 
 
-gaps = st.lists(st.integers(0, 700) | st.sampled_from([0, 0, 0, 999, 1000, 1001, 1016, 1017, 5000]), max_size=120)
+def gaps(chance: random.Random) -> Iterator[int]:
+    """Milliseconds between calls: bursts, a steady stream, and returns just before and after a whole window."""
+    for _ in range(300):
+        kinds = (0, chance.randrange(20), chance.randrange(700), chance.randrange(980, 1020), 5000)
+        yield chance.choices(kinds, weights=(8, 8, 4, 4, 1))[0]
 
 
-@on_one_redis
-@given(gaps=gaps, limit=st.integers(1, 8))
-def test_no_window_ever_holds_more_than_the_quota(redis: Any, window: Window, gaps: list[int], limit: int) -> None:
-    redis.delete("w")
-    now, admitted = START, []
-    for gap in gaps:
+@pytest.mark.parametrize("seed", range(16))
+def test_no_window_ever_holds_more_than_the_quota(window: Window, seed: int) -> None:
+    chance = random.Random(seed)
+    limit, now, admitted = seed // 2 + 1, START + chance.randrange(1000), []
+    for gap in gaps(chance):
         now += gap
         allowed, remaining, _ = window(now, limit=limit, length=1000)
         if allowed:
@@ -54,14 +57,11 @@ def test_no_window_ever_holds_more_than_the_quota(redis: Any, window: Window, ga
     assert most_in_any_window(admitted, 1000) <= limit
 
 
-@on_one_redis
-@given(gaps=gaps, limit=st.integers(1, 8))
-def test_a_refused_call_passes_after_the_time_that_it_was_told(
-    redis: Any, window: Window, gaps: list[int], limit: int
-) -> None:
-    redis.delete("w")
-    now = START
-    for gap in gaps:
+@pytest.mark.parametrize("seed", range(16))
+def test_a_refused_call_passes_after_the_time_that_it_was_told(window: Window, seed: int) -> None:
+    chance = random.Random(seed)
+    limit, now = seed // 2 + 1, START + chance.randrange(1000)
+    for gap in gaps(chance):
         now += gap
         allowed, remaining, reset = window(now, limit=limit, length=1000)
         if not allowed:
@@ -144,23 +144,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-@on_one_redis
-@given(gaps=gaps, limit=st.integers(1, 8))
-def test_a_process_alone_keeps_its_share(clock: Clock, gaps: list[int], limit: int) -> None:
-    local_window._calls.clear()
-    admitted, rate = [], Rate(limit, 1)
-    for gap in gaps:
-        clock.now += gap / 1000
+@pytest.mark.parametrize("seed", range(8))
+def test_a_process_alone_keeps_its_share(clock: Clock, seed: int) -> None:
+    chance = random.Random(seed)
+    admitted, rate = [], Rate(seed + 1, 1)
+    for gap in gaps(chance):
+        clock.now += gap / 1024  # exact in floats
         allowed, remaining, reset = local_window.hit("x", rate, 1)
-        assert 0 <= remaining <= limit
-        if allowed:
-            admitted.append(round(clock.now * 1000))
-        else:
+        assert 0 <= remaining <= rate.limit
+        if not allowed:
             clock.now += reset
             assert local_window.hit("x", rate, 1)[0]
-            admitted.append(round(clock.now * 1000))
-    assert most_in_any_window(admitted, 1000) <= limit
-    assert all(one <= other for one, other in pairwise(admitted))
+        admitted.append(int(clock.now * 1024))
+    assert most_in_any_window(admitted, 1024) <= rate.limit
 
 
 def test_a_process_alone_gives_a_call_back(clock: Clock) -> None:
