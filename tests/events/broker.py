@@ -54,13 +54,13 @@ class Broker:
             )
         )
         self.url = str(self.server.url)
-        self._mapper = Running(self.epmd, "tests epmd")
+        self._mapper = Running(self.epmd, f"{self.folder} epmd")
         self.start()
 
     def start(self) -> None:
         if self.server.prepare:
             self.server.prepare()
-        self._running = Running(self.server, "tests rabbitmq")
+        self._running = Running(self.server, f"{self.folder} rabbitmq")
         ready = self.server.ready
         assert ready is not None
         eventually(ready, within=120, what="the start of RabbitMQ")
