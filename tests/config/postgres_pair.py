@@ -37,7 +37,7 @@ class PostgresPair:
     def _start(self, part: Part) -> None:
         if part.prepare:
             part.prepare()
-        running = Running(part, f"tests {part.name}")
+        running = Running(part, f"{part.log.parent} {part.name}")
         if part.once:
             code = running.process.wait(60)
             assert code == 0, running.last_line()
