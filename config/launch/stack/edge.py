@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from config.launch import probes
 from config.launch.parts import Part, own
@@ -103,5 +104,7 @@ def _configure_prometheus(home: Path, scraped: Sequence[Part]) -> None:
 
 def _targets(parts: Mapping[str, Part]) -> list[dict[str, object]]:
     """Prometheus's file_sd format; the label `part` is the name in the state file and in the logs."""
-    addresses = {name: part.facts["metrics"].split("/")[2] for name, part in parts.items() if "metrics" in part.facts}
-    return [{"targets": [address], "labels": {"part": name}} for name, address in addresses.items()]
+    urls = {name: urlsplit(part.facts["metrics"]) for name, part in parts.items() if "metrics" in part.facts}
+    return [
+        {"targets": [url.netloc], "labels": {"part": name, "__metrics_path__": url.path}} for name, url in urls.items()
+    ]

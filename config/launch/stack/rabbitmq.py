@@ -44,7 +44,10 @@ def parts(layout: Layout) -> list[Part]:
             "metrics_port": layout.port["rabbitmq-metrics"],
         },
         url=f"amqp://taskmill:{password}@{HOST}:{port}/taskmill",
-        facts={"management": management, "metrics": f"http://{HOST}:{layout.port['rabbitmq-metrics']}/metrics"},
+        facts={
+            "management": management,
+            "metrics": f"http://{HOST}:{layout.port['rabbitmq-metrics']}/metrics/per-object",
+        },
         needs=("epmd",),
         ready=probes.http(f"{management}/api/health/checks/port-listener/{port}", _login("taskmill", password)),
         ready_seconds=120,
