@@ -5,6 +5,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -221,6 +223,15 @@ def test_tasks_create_counts_its_queries(alice: Caller, django_assert_num_querie
     # In a test's transaction: savepoint, task, event, release.
     with django_assert_num_queries(4):
         alice.make()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tasks_create_is_one_transaction(alice: Caller) -> None:
+    alice.make()
+    with CaptureQueriesContext(connection) as captured:
+        alice.post(URL, FULL, idempotency_key="k")
+    words = [each["sql"].split()[0] for each in captured.captured_queries]
+    assert words == ["BEGIN", "SELECT", "SELECT", "INSERT", "INSERT", "INSERT", "COMMIT"]
 
 
 def test_tasks_create_takes_no_query_parameter(alice: Caller) -> None:
