@@ -23,7 +23,11 @@ from config.observability import context
 
 
 def _make_samples_folder() -> None:
-    """Where the workers put their samples, which the master serves."""
+    """Where the workers put their samples, which the master serves. A folder that was given is kept as it is."""
+    given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if given:
+        Path(given).mkdir(parents=True, exist_ok=True)
+        return
     folder = tempfile.mkdtemp(prefix="taskmill-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     atexit.register(_remove, folder, os.getpid())
@@ -34,8 +38,7 @@ def _remove(folder: str, owner: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-    _make_samples_folder()
+_make_samples_folder()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("PART", "api")
 try:

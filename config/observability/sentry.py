@@ -29,8 +29,7 @@ def start() -> None:
             server_name=settings.PART,
             default_integrations=False,
             integrations=[errors_only, DedupeIntegration(), AtexitIntegration(lambda pending, seconds: None)],
-            send_default_pii=False,
-            include_local_variables=False,  # they hold tasks and tokens
+            include_local_variables=False,  # they hold tasks and tokens; who calls is not told by default
             shutdown_timeout=2,
             before_send=without_secrets,
         )
@@ -44,7 +43,9 @@ def without_secrets(event: "Event", hint: "Hint") -> "Event":
         "user_id": context.user_id.get(),
     }
     tags = {name: value for name, value in ids.items() if value}
-    return cast("Event", _clean({**event, "tags": tags}))
+    # A value that stands alone shows by nothing that it is secret; in the finished text it does.
+    said = {name: value for name, value in event.get("logentry", {}).items() if name != "params"}
+    return cast("Event", _clean({**event, "tags": tags, "logentry": said}))
 
 
 def _clean(value: object) -> object:

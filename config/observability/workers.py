@@ -7,6 +7,7 @@ import time
 from typing import Any, NamedTuple
 
 from celery import signals
+from celery.apps import worker
 from celery.apps.beat import Beat
 from django.conf import settings
 from opentelemetry.trace import Span, SpanKind
@@ -20,6 +21,7 @@ class QuietBeat(Beat):
     """Without the banner, which is no JSON. (The worker's is switched off by a signal; beat has none so early.)"""
 
     def __init__(self, **options: Any) -> None:
+        logs.capture()
         super().__init__(**{**options, "quiet": True})
 
 
@@ -34,7 +36,12 @@ _running: dict[str, _Running] = {}
 @signals.celeryd_init.connect
 def _before_anything(instance: Any, **_: Any) -> None:
     instance.quiet = True  # its banner is no JSON
+    worker.safe_say = _say  # type: ignore[attr-defined] # nor is what it prints on a signal, and there is no setting for it
     logs.capture()
+
+
+def _say(text: str, *_: Any) -> None:
+    logger.info(text)
 
 
 @signals.setup_logging.connect
