@@ -20,6 +20,7 @@ _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _RATE = re.compile(r"(\d+)/(\d*)([smhd])", re.ASCII)
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.ASCII)
 # Values that stand in this repository or in half of the tutorials: they protect nothing.
 _KNOWN_SECRETS = {"secret", "changeme", "change-me", "password", "insecure", "admin", "test", "demo"}
 _PLACEHOLDER = re.compile(r"^\$\{.*\}$|^<.*>$|^django-insecure-")
@@ -155,6 +156,18 @@ def cidrs(name: str, default: str = "") -> list[Network]:
         return [ipaddress.ip_network(word.strip()) for word in raw.split(",") if word.strip()]
 
     return _read(name, convert(default), convert, "a comma list of networks such as 10.0.0.0/8,::1/128")
+
+
+def origins(name: str) -> frozenset[str]:
+    """A comma list of web origins (RFC 6454): scheme, host and port as browsers send them, nothing else."""
+
+    def convert(raw: str) -> frozenset[str]:
+        found = frozenset(word.strip() for word in raw.split(",") if word.strip())
+        if not all(_ORIGIN.fullmatch(origin) for origin in found):
+            raise ValueError
+        return found
+
+    return _read(name, frozenset(), convert, "a comma list of origins such as https://tasks.example.org")
 
 
 def address(name: str, default: str = "") -> str:

@@ -47,6 +47,7 @@ INSTALLED_APPS = [
 # Sessions, CSRF and messages serve pages for people (`/admin`, `/oidc`) only: see config.api.middleware.
 MIDDLEWARE = [
     "config.observability.middleware.ObserveMiddleware",
+    "config.api.cors.CorsMiddleware",
     "config.api.middleware.GuardMiddleware",
     "config.api.middleware.PagesMiddleware",
 ]
@@ -213,7 +214,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = openapi.SETTINGS
 MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", 1_000_000, least=10_000, most=10_000_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
-CORS_ORIGINS = env.words("CORS_ORIGINS", "")
+CORS_ORIGINS = env.origins("CORS_ORIGINS")
 API_WORKERS = env.integer("API_WORKERS", 2, least=1, most=64)
 # Of all instances together: without Redis each process holds its share of a quota.
 API_PROCESSES = env.integer("API_PROCESSES", API_WORKERS, least=API_WORKERS, most=10_000)

@@ -12,6 +12,7 @@ from config.api import bodies, problems
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 _API = "/v1/"
+_WITHOUT_LENGTH = frozenset({204, 304})  # RFC 9110 §8.6: none at all, or that of the body that was not sent
 _PAGES = ("/admin", "/oidc/", "/static/")
 
 
@@ -25,7 +26,7 @@ class GuardMiddleware:
         problem = None if request.path_info.startswith(_API) else bodies.refusal(request)
         response = problems.respond(problem, request) if problem else self.get_response(request)
         response.headers["X-Content-Type-Options"] = "nosniff"
-        if isinstance(response, HttpResponse):
+        if isinstance(response, HttpResponse) and response.status_code not in _WITHOUT_LENGTH:
             response.headers["Content-Length"] = str(len(response.content))
         return response
 

@@ -28,6 +28,7 @@ WRONG: list[tuple[Read, str]] = [
     *((read_rate, raw) for raw in ("600", "0/m", "600/", "m/600", "600/0s", "600/00s", "600/m\n", "-1/m", "6.5/m")),
     *((env.url, raw) for raw in ("example.org", "ftp://example.org", "http://", "http://[::1", "http://a:70000")),
     *((env.cidrs, raw) for raw in ("10.0.0.1/8", "10.0.0.0/33", "::1/129", "localhost", "10.0.0.0/8 ::1")),
+    *((env.origins, raw) for raw in ("*", "https://a/", "https://a/x", "a.example", "https://A.example", "null")),
     *((env.address, raw) for raw in ("8000", ":8000", "host:", "host:x", "host:0", "host:65536")),
     *((env.secret, raw) for raw in ("short", "x" * 15, "django-insecure-0123456789abcdef", "${SECRET_KEY_OF_MINE}")),
 ]
@@ -80,6 +81,13 @@ RIGHT: list[tuple[Read, str, Any]] = [
 def test_a_right_value_is_read(monkeypatch: pytest.MonkeyPatch, read: Read, raw: str, value: Any) -> None:
     monkeypatch.setenv(NAME, raw)
     assert read(NAME) == value
+
+
+def test_origins_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "https://app.example.org, http://127.0.0.1:3000,http://[::1]:3000")
+    assert env.origins(NAME) == {"https://app.example.org", "http://127.0.0.1:3000", "http://[::1]:3000"}
+    monkeypatch.setenv(NAME, "")
+    assert env.origins(NAME) == frozenset()
 
 
 def test_networks_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The whole start, as an operator meets it: `manage.py check` as a process of its own."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from config import env
 
+SECRET = re.compile(r"""(?:secret|SECRET|SECRET_KEY)["']?\s*[:=]\s*["']?([^\s"',|`]+)""")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -59,15 +61,16 @@ def test_options_of_a_database_url_are_kept() -> None:
 
 def published_secrets() -> list[str]:
     """Values of secrets that stand in files of the repository."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found = set()
-    for name in listed.splitlines():
-        path = ROOT / name
-        if path.suffix in {".yaml", ".yml", ".env", ".md", ".json", ".conf"} and path.is_file():
+    for path in [
+        *ROOT.glob("*.md"),
+        *(path for name in ("docker", "docs", "config") for path in ROOT.glob(f"{name}/**/*")),
+    ]:
+        if path.suffix in {".yaml", ".yml", ".env", ".md", ".json", ".conf", ".example"} and path.is_file():
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                key, _, value = line.strip().strip('"-').replace('":', "=").replace(": ", "=", 1).partition("=")
-                if key.strip().endswith(("SECRET", "SECRET_KEY", "secret")) and value.strip(" \"',"):
-                    found.add(value.strip(" \"',"))
+                match = SECRET.search(line)
+                if match:
+                    found.add(match[1])
     return sorted(found)
 
 

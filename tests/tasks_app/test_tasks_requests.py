@@ -200,6 +200,30 @@ def test_an_address_cannot_get_around_its_limit(anonymous: Caller, limits: Calla
     assert statuses == [401, 401, 401, 429, 429]
 
 
+def test_an_answer_without_a_body_has_no_length(alice: Caller) -> None:
+    task = alice.make()
+    answers = [
+        alice.get(where(task), headers={"if-none-match": "*"}), alice.call("OPTIONS", URL), alice.delete(where(task)),
+    ]  # fmt: skip
+    assert [answer.status_code for answer in answers] == [304, 204, 204]
+    for answer in answers:
+        assert not {"Content-Length", "Content-Type"} & answer.headers.keys()
+
+
+@pytest.mark.parametrize("body", [{"title": "x"}, [], b"null", b"{", b'"x"'])
+def test_a_call_that_takes_no_body_refuses_one(alice: Caller, body: Any) -> None:
+    task = alice.make()
+    assert_problem(alice.call("DELETE", where(task), body), 400, "invalid-body")
+    assert_problem(alice.call("POST", f"{where(task)}/restore", body), 400)
+    assert alice.get(where(task)).json() == task
+
+
+def test_a_call_that_takes_no_body_takes_an_empty_object(alice: Caller) -> None:
+    task = alice.make()
+    assert alice.call("DELETE", where(task), {}).status_code == 204
+    assert alice.call("POST", f"{where(task)}/restore", {}).status_code == 200
+
+
 def test_a_write_says_its_consistency_token_and_a_read_does_not(alice: Caller) -> None:
     task = alice.make()
     tokens = {
