@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from gunicorn import util
 
 from config import env
-from config.observability import context
+from config.observability import context, logs
 
 
 def _make_samples_folder() -> None:
@@ -93,6 +93,10 @@ def when_ready(server: Any) -> None:
     from config.observability import exposition  # noqa: PLC0415 (prometheus_client looks for the folder when it is imported)
 
     exposition.serve(settings.METRICS_BIND)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    logs.capture()  # loading the application may warn already
 
 
 def post_worker_init(worker: Any) -> None:

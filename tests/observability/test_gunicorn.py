@@ -34,6 +34,15 @@ def test_every_line_is_json_and_each_request_has_one(server: Server) -> None:
     assert {line["logger"] for line in server.lines()} >= {"api", "gunicorn.error"}
 
 
+def test_a_warning_at_the_start_is_a_line(tmp_path: Path) -> None:
+    """WhiteNoise warns of a folder that is not there, while the application is loaded."""
+    server = Server(tmp_path, STATIC_ROOT=str(tmp_path / "missing"))
+    assert server.stop() == 0
+    warned = server.lines(logger="py.warnings")
+    assert warned
+    assert all("No directory at" in line["event"] for line in warned)
+
+
 def test_one_address_shows_the_requests_of_all_workers_and_of_killed_ones(server: Server) -> None:
     for _ in range(10):
         server.get("/nowhere")
