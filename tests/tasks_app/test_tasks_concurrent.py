@@ -4,11 +4,15 @@ import random
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.db import connection
 
+from config.api.idempotency import LostRace
 from config.events.models import Event
 from tasks_app.models import Task
+from tasks_app.services import tasks as service
 from tests.cast import Caller
 from tests.tasks_app.test_tasks_get import where
 from tests.threads import at_once
@@ -41,6 +45,27 @@ def test_versions_ascend_in_the_order_of_the_log(alice: Caller, ada: Caller, lim
         assert updates == list(range(1, task.version + 1))
         assert [version for _, version in logged[task.id]] == sorted(version for _, version in logged[task.id])
     assert sum(task.version - 1 for task in Task.objects.all()) == statuses.count(200)
+
+
+def test_a_lost_race_is_tried_again_behind_the_lock_of_the_task(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first try pays for no lock; the next ones queue up instead of missing each other again."""
+    task, locks, update = alice.make(), [], service.update
+    key = UUID(task["id"]).int & (2**63 - 1)
+
+    def lose_once(*arguments: Any) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s",
+                [key >> 32, key & (2**32 - 1)],
+            )
+            locks.append(cursor.fetchone()[0])
+        if len(locks) == 1:
+            raise LostRace
+        return update(*arguments)
+
+    monkeypatch.setattr(service, "update", lose_once)
+    assert alice.patch(where(task), {"title": "x"}).status_code == 200
+    assert locks == [0, 1]
 
 
 def test_the_history_replays_to_the_task(alice: Caller, limits: Callable[..., None]) -> None:
