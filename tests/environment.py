@@ -50,7 +50,7 @@ def _defaults() -> dict[str, str]:
         "DEVELOPMENT": "1",
         "PART": "tests",
         "LOG_LEVEL": "INFO",
-        "STATIC_ROOT": _static_files(),
+        "STATIC_ROOT": os.environ.get("STATIC_ROOT") or _static_files(),
         **{name: secrets.token_urlsafe(48) for name in SECRETS},
     }
 
