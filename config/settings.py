@@ -84,9 +84,8 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 STATIC_URL = "/static/"
-STATIC_ROOT = (
-    env.text("STATIC_ROOT", "") or None
-)  # `collectstatic` writes there; without it the packages' own files serve
+# `collectstatic` writes there; without it the packages' own files serve.
+STATIC_ROOT = env.text("STATIC_ROOT", "") or None
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -96,16 +95,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 def database(variable: str, dsn: str, **more: Any) -> dict[str, Any]:
     parts = env.database_url(variable, dsn)
     return {
-        "ENGINE": "django_prometheus.db.backends.postgresql",
+        "ENGINE": "config.data.postgres",
         "NAME": unquote(parts.path[1:]),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or 5432),
         "CONN_MAX_AGE": 600,
-        # The pooler keeps connections; a broken one is thrown away by config.data.connections, so that no
-        # request pays a check round trip.
-        "CONN_HEALTH_CHECKS": False,
+        "CONN_HEALTH_CHECKS": True,  # by a look at the socket, not by a query
         "DISABLE_SERVER_SIDE_CURSORS": True,  # they cannot live through a pooler in transaction mode
         # The URL's own options come last: sslmode=verify-full must not get lost.
         "OPTIONS": {"connect_timeout": 3, "application_name": PART, **dict(parse_qsl(parts.query))},
@@ -150,7 +147,7 @@ CACHES = {
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
 RATELIMIT_FAIL_OPEN = True
 SILENCED_SYSTEM_CHECKS = [
-    # The checks look into MIDDLEWARE only; these stand in PAGES_MIDDLEWARE (tests/config/test_pages.py).
+    # The checks look into MIDDLEWARE only; these stand in PAGES_MIDDLEWARE (tests/tasks_app/test_admin.py).
     *("admin.E408", "admin.E409", "admin.E410", "security.W001", "security.W002", "security.W003"),
     *("security.W004", "security.W008"),  # HSTS and redirects to TLS are the load balancer's
 ]

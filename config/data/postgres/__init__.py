@@ -1,0 +1,1 @@
+"""The database engine of config.settings: Django's for PostgreSQL, measured, with a health check that costs nothing."""
