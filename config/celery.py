@@ -17,7 +17,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from config.events import topology
 from config.observability import workers  # brings its signal handlers
 
-# Seconds. A message on redis:// whose worker died is delivered again after this long; every task ends earlier.
+# Seconds. A message on redis:// whose worker died is delivered again after this long. Tasks end earlier; the one
+# that may take longer (exports.run) holds a lease, so that a second delivery finds it taken.
 REDIS_VISIBILITY = 300
 TIME_LIMIT, SOFT_TIME_LIMIT = 280, 250
 

@@ -10,6 +10,8 @@ import orjson
 from django.db.models import TextField
 from django.db.models.expressions import RawSQL
 
+from config.data import times
+
 _PLAIN = ("id", "title", "description", "status", "priority", "labels", "owner", "assignee", "version")
 FIELDS = (
     "id",
@@ -52,5 +54,5 @@ def render(values: Mapping[str, Any]) -> bytes:
 def plain(value: Any) -> Any:
     """A value as JSON has it: times in UTC with milliseconds and Z (RFC 3339)."""
     if isinstance(value, datetime):
-        return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+        return times.rfc3339(value)
     return value

@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 
 import orjson
-from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -11,13 +10,12 @@ from rest_framework.request import Request
 from accounts.api import serializers
 from accounts.api.schema import USER_OPERATIONS
 from accounts.models import User
-from accounts.principal import principal
 from accounts.services import directory
 from accounts.services.directory import Profile
 from config.api import pagination
 from config.api.idempotency import Answer, perform
 from config.api.views import ApiViewSet
-from config.data import reading
+from config.data import reading, times, transactions
 
 
 @USER_OPERATIONS
@@ -30,16 +28,13 @@ class UserViewSet(ApiViewSet):
 
     def list(self, request: Request) -> HttpResponse:
         """Users who have called or were named here, by id."""
-        query, caller = request.query_params, principal(request)
-        size, kind = pagination.page_size(query), pagination.kind("users", query)
-        found = _filtered(query)
-        position = pagination.position(caller.id, kind, query)
-        if position is not None:
-            found = found.filter(pk__gt=position[0])
-        rows = reading.read(lambda: list(found[: size + 1]))
-        more = len(rows) > size
-        next_cursor = pagination.encode(caller.id, kind, [rows[size - 1].pk]) if more else None
-        return pagination.respond(request._request, [render(Profile.of(user)) for user in rows[:size]], next_cursor)
+        found = _filtered(request.query_params)
+
+        def fetch(position: list[Any] | None, size: int) -> list[User]:
+            rows = found if position is None else found.filter(pk__gt=position[0])
+            return list(rows[: size + 1])
+
+        return pagination.page(request, "users", fetch, lambda user: [user.pk], lambda user: render(Profile.of(user)))
 
     def retrieve(self, request: Request, id: str) -> HttpResponse:
         return HttpResponse(render(reading.read(lambda: directory.find(id))), content_type="application/json")
@@ -69,7 +64,7 @@ def render(profile: Profile) -> bytes:
             "email": profile.email,
             "roles": sorted(profile.roles),
             "enabled": profile.enabled,
-            "last_seen_at": seen and f"{seen:%Y-%m-%dT%H:%M:%S}.{seen.microsecond // 1000:03}Z",
+            "last_seen_at": seen and times.rfc3339(seen),
         }
     )
 
@@ -84,7 +79,4 @@ def _filtered(query: Any) -> QuerySet[User]:
 
 
 def _answer(profile: Profile) -> Answer:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_current_xact_id()::text")
-        xid = int(cursor.fetchone()[0])
-    return Answer(200, render(profile), xid=xid)
+    return Answer(200, render(profile), xid=transactions.current_id())

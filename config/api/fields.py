@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.api import parameters
+from config.data import times
 
 
 class Text(serializers.CharField):
@@ -52,7 +53,7 @@ class Time(serializers.Field[datetime, str, str, Any]):
             at = parameters.time(data)
         except (TypeError, ValueError):
             self.fail("invalid")
-        return at.replace(microsecond=at.microsecond // 1000 * 1000)
+        return times.whole_milliseconds(at)
 
     def to_representation(self, value: datetime) -> str:
         return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -47,7 +47,6 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     xid: int | None = None
     subject: UUID | None = None  # whose purge also takes the stored answer
-    gone: bool = False
 
     def response(self) -> HttpResponse:
         response = HttpResponse(self.body, status=self.status, headers=dict(self.headers))

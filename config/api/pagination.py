@@ -2,17 +2,22 @@
 
 import base64
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, QueryDict
+from rest_framework.request import Request
 
 from config.api import parameters
+from config.api.caller import caller
 from config.api.problems import Problem
+from config.data import reading
+
+T = TypeVar("T")
 
 DEFAULT_SIZE, MAX_SIZE = 50, 100
 NAMES = frozenset({"page_size", "cursor"})
@@ -78,6 +83,26 @@ def kind(name: str, query: QueryDict) -> str:
 
 def _bound(query: QueryDict) -> list[tuple[str, str]]:
     return sorted((key, value) for key, values in query.lists() if key not in _UNBOUND for value in values)
+
+
+def page(
+    request: Request,
+    name: str,
+    fetch: Callable[[list[Any] | None, int], Sequence[T]],
+    place: Callable[[T], Sequence[Any]],
+    render: Callable[[T], bytes | str],
+) -> HttpResponse:
+    """One page of the list `name`, read where this request may read.
+
+    `fetch(position, size)` gives up to `size` + 1 rows behind the position (None: from the start); the last one
+    only tells that there is more. `place` is a row's position, `render` its JSON.
+    """
+    query, principal = request.query_params, caller(request).id
+    size, list_kind = page_size(query), kind(name, query)
+    start = position(principal, list_kind, query)
+    rows = reading.read(lambda: fetch(start, size))
+    next_cursor = encode(principal, list_kind, place(rows[size - 1])) if len(rows) > size else None
+    return respond(request._request, [render(row) for row in rows[:size]], next_cursor)
 
 
 def respond(request: HttpRequest, rows: Sequence[bytes | str], next_cursor: str | None) -> HttpResponse:

@@ -62,7 +62,7 @@ def processes(app: Application) -> list[Part]:
     commands = dict.fromkeys(servers, gunicorn)
     commands |= {f"worker-{name}": _worker(app, name, queues) for name, queues in app.workers.items()}
     commands["relay"] = _manage("relay")
-    commands["beat"] = (*_CELERY, "beat", "--pidfile=", "--schedule", str(app.folder / "beat-schedule"))
+    commands["beat"] = (*_CELERY, "beat", "--pidfile=")
     if app.follows_keycloak:
         commands["keycloak-watch"] = _manage("keycloak_watch")
     binds = dict(zip(servers, app.api_ports, strict=True))

@@ -1,6 +1,6 @@
 """/v1/exports: ask, look, download, cancel. Nobody but the owner knows of an export."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 import orjson
@@ -67,16 +67,13 @@ class ExportViewSet(ApiViewSet):
     parameters: ClassVar = {"list": pagination.NAMES}
 
     def list(self, request: Request) -> HttpResponse:
-        query, caller = request.query_params, principal(request)
-        size = pagination.page_size(query)
-        kind = pagination.kind("exports", query)
-        position = pagination.position(caller.id, kind, query)
-        rows = Export.objects.filter(owner=caller.id).order_by("-id")
-        if position is not None:
-            rows = rows.filter(id__lt=position[0])
-        found = reading.read(lambda: list(rows[: size + 1]))
-        cursor = pagination.encode(caller.id, kind, [str(found[size - 1].id)]) if len(found) > size else None
-        return pagination.respond(request._request, [_render(row) for row in found[:size]], cursor)
+        found = Export.objects.filter(owner=principal(request).id).order_by("-id")
+
+        def fetch(position: list[Any] | None, size: int) -> list[Export]:
+            rows = found if position is None else found.filter(id__lt=position[0])
+            return list(rows[: size + 1])
+
+        return pagination.page(request, "exports", fetch, lambda export: [str(export.id)], _render)
 
     def create(self, request: Request) -> HttpResponse:
         caller = principal(request)

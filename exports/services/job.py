@@ -2,7 +2,7 @@
 
 import errno
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import IO, Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from accounts import services as accounts
 from config.api.problems import Problem
-from config.data import leases, reading
+from config.data import leases, reading, times
 from exports.models import Export, Format, Status
 from exports.services import files, formats
 from tasks_app.representation import as_json
@@ -80,7 +80,7 @@ def _file(export: Export) -> dict[str, Any]:
     with renewal, files.written(export.id, export.attempt) as file:
         rows = _write(export, file)
         size = file.tell()
-    expires_at = _now() + timedelta(seconds=settings.EXPORT_RETENTION)
+    expires_at = times.now() + timedelta(seconds=settings.EXPORT_RETENTION)
     return {"status": Status.COMPLETED, "progress": 1.0, "rows": rows, "bytes": size, "expires_at": expires_at}
 
 
@@ -125,8 +125,3 @@ def _reason(error: OSError) -> str:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return "There is no room left where exports are stored."
     return f"The file could not be written: {error.strerror or type(error).__name__}."
-
-
-def _now() -> datetime:
-    at = datetime.now(UTC)
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)

@@ -15,7 +15,7 @@ from config.api.idempotency import Answer, perform
 from config.api.problems import Problem
 from config.api.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, operation, operations, page_of
 from config.api.views import ApiViewSet
-from config.data import reading, transactions
+from config.data import transactions
 from notifications.models import Notification
 from notifications.services import inbox
 from tasks_app.representation import plain
@@ -63,17 +63,13 @@ class NotificationViewSet(ApiViewSet):
     parameters: ClassVar = {"list": pagination.NAMES}
 
     def list(self, request: Request) -> HttpResponse:
-        query, caller = request.query_params, principal(request)
-        size = pagination.page_size(query)
-        kind = pagination.kind("notifications", query)
-        position = pagination.position(caller.id, kind, query)
-        rows = Notification.objects.filter(user_id=caller.id).order_by("-id")
-        if position is not None:
-            rows = rows.filter(id__lt=position[0])
-        found = reading.read(lambda: list(rows.values(*FIELDS)[: size + 1]))
-        more = len(found) > size
-        cursor = pagination.encode(caller.id, kind, [str(found[size - 1]["id"])]) if more else None
-        return pagination.respond(request._request, [_render(dict(row)) for row in found[:size]], cursor)
+        found = Notification.objects.filter(user_id=principal(request).id).order_by("-id")
+
+        def fetch(position: list[Any] | None, size: int) -> list[dict[str, Any]]:
+            rows = found if position is None else found.filter(id__lt=position[0])
+            return [dict(row) for row in rows.values(*FIELDS)[: size + 1]]
+
+        return pagination.page(request, "notifications", fetch, lambda row: [str(row["id"])], _render)
 
     def read(self, request: Request, id: UUID) -> HttpResponse:
         def write(locked: bool) -> Answer:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from accounts import services as accounts
+from config.data import times
 from notifications.models import EmailStatus, Notification
 from tasks_app import services as tasks
 
@@ -58,14 +59,9 @@ def _concerned(event: Mapping[str, Any]) -> list[str]:
 def mark_read(user: str, notification: UUID) -> Notification | None:
     """Marks one as read, at its first reading; None when the user has no such notification."""
     own = Notification.objects.filter(user_id=user, id=notification)
-    own.filter(read_at=None).update(read_at=_now())
+    own.filter(read_at=None).update(read_at=times.now())
     return own.using("default").first()
 
 
 def mark_all_read(user: str) -> int:
-    return Notification.objects.filter(user_id=user, read_at=None).update(read_at=_now())
-
-
-def _now() -> datetime:
-    at = datetime.now(UTC)
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+    return Notification.objects.filter(user_id=user, read_at=None).update(read_at=times.now())

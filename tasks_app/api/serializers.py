@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from config.api import fields
 from tasks_app.models import Priority, Status, Task
+from tasks_app.representation import FIELDS
 
 
 class TaskCreate(fields.Body):
@@ -49,23 +50,8 @@ class TaskOut(serializers.ModelSerializer[Task]):
 
     class Meta:
         model = Task
-        fields = (
-            "id",
-            "title",
-            "description",
-            "status",
-            "priority",
-            "due_at",
-            "labels",
-            "owner",
-            "assignee",
-            "version",
-            "created_at",
-            "updated_at",
-            "completed_at",
-            "deleted_at",
-        )
-        read_only_fields = fields
+        fields = FIELDS
+        read_only_fields = FIELDS
 
 
 class EventOut(serializers.Serializer[Any]):

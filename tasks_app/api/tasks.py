@@ -91,15 +91,12 @@ class TaskViewSet(ApiViewSet):
 
 def page(request: Request, name: str, found: Any, sort: filters.Sort, fields: Sequence[str] = FIELDS) -> HttpResponse:
     """One page of tasks in `sort`, as one query that PostgreSQL renders."""
-    query, caller = request.query_params, principal(request)
-    size = pagination.page_size(query)
-    kind = pagination.kind(name, query)
-    position = pagination.position(caller.id, kind, query)
-    rows = reading.read(lambda: list(filters.page(found, sort, position, size, as_json(fields))))
-    more = len(rows) > size
-    last = rows[size - 1] if more else None
-    next_cursor = last and pagination.encode(caller.id, kind, [str(last[1]), last[2]])
-    return pagination.respond(request._request, [row[0] for row in rows[:size]], next_cursor)
+    json = as_json(fields)
+
+    def fetch(position: list[Any] | None, size: int) -> list[tuple[str, UUID, str | None]]:
+        return list(filters.page(found, sort, position, size, json))
+
+    return pagination.page(request, name, fetch, lambda row: [str(row[1]), row[2]], lambda row: row[0])
 
 
 def _answer(written: service.Written, status: int, headers: dict[str, str] | None = None) -> Answer:

@@ -8,7 +8,6 @@ that it followed (docs/decisions/0003-version-before-first-write.md).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +19,7 @@ from config.api.idempotency import LostRace
 from config.api.permissions import insufficient_scope
 from config.api.preconditions import IfMatch
 from config.api.problems import Problem
-from config.data import ids
+from config.data import ids, times
 from config.events import log
 from config.events.log import NewEvent
 from tasks_app.models import Status, Task
@@ -45,12 +44,6 @@ class Written:
     version: int
     body: bytes
     xid: int | None
-
-
-def now() -> datetime:
-    """The time in whole milliseconds, as all stored times are."""
-    at = datetime.now(UTC)
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def create(*, principal: Principal, fields: Mapping[str, Any]) -> Written:
@@ -87,7 +80,7 @@ def patch(*, principal: Principal, task: UUID, fields: Mapping[str, Any], if_mat
     if not changed:
         return Written(task, values["version"], render(values), None)
     changes = {_field(name): {"from": plain(values[name]), "to": plain(value)} for name, value in changed.items()}
-    after = update(values, {**changed, **Task.derived(changed, now())})
+    after = update(values, {**changed, **Task.derived(changed, times.now())})
     xid = record(after, principal.id, changes, ["task.updated", *_completion(values, after)])
     return Written(task, after["version"], render(after), xid)
 
@@ -98,7 +91,7 @@ def delete(*, principal: Principal, task: UUID, if_match: IfMatch, locked: bool)
     if not owns(principal, values):
         raise insufficient_scope("tasks:admin", "An assignee may not delete a task; its owner may.")
     if_match.check(values["version"])
-    after = update(values, {"deleted_at": now()})
+    after = update(values, {"deleted_at": times.now()})
     changes = {"deleted_at": {"from": None, "to": plain(after["deleted_at"])}}
     return Written(task, after["version"], b"", record(after, principal.id, changes, ["task.deleted"]))
 
@@ -144,7 +137,7 @@ def update(values: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, A
     """Changes the row if it still has the version that was read; LostRace otherwise."""
     version = values["version"]
     # A clock that was set back must not let updated_at go back: the list by -updated_at would lose the row.
-    at = max(now(), values["updated_at"])
+    at = max(times.now(), values["updated_at"])
     after = {**values, **changed, "version": version + 1, "updated_at": at}
     names = [*changed, "version", "updated_at"]
     found = Task.objects.filter(id=values["id"], version=version)
