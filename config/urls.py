@@ -7,8 +7,8 @@ from django.urls import include, path, register_converter
 from django.urls.converters import UUIDConverter
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 
-from config.api import problems, schema
-from config.api.public import readable
+from config.api import problems, public, schema
+from config.api.public import counted, readable
 
 
 class IdConverter(UUIDConverter):
@@ -27,9 +27,9 @@ v1: list[Any] = [
     path("", include("notifications.urls")),
     path("", include("exports.urls")),
     path("", include("analytics.urls")),
-    path("openapi.json", readable(schema.document), name="openapi"),
-    path("docs", readable(SpectacularSwaggerView.as_view(**_PUBLIC)), name="docs"),
-    path("redoc", readable(SpectacularRedocView.as_view(**_PUBLIC)), name="redoc"),
+    path("openapi.json", counted(readable(schema.document)), name="openapi"),
+    path("docs", counted(readable(SpectacularSwaggerView.as_view(**_PUBLIC))), name="docs"),
+    path("redoc", counted(readable(SpectacularRedocView.as_view(**_PUBLIC))), name="redoc"),
 ]
 
 urlpatterns = [
@@ -41,5 +41,5 @@ urlpatterns = [
 ]
 
 handler400 = problems.bad_request
-handler404 = problems.not_found
+handler404 = public.not_found
 handler500 = problems.server_error

@@ -1,6 +1,6 @@
 """Calls over a limit: apart from the views, because authentication counts too and views import that."""
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 
 from config.api.problems import Problem
 from config.cache import gate
@@ -15,6 +15,18 @@ def admit(request: HttpRequest, usage: gate.Usage) -> None:
             f"At most {usage.rate.limit} calls in {usage.rate.window} s (policy {usage.policy}).",
             headers={"Retry-After": str(max(1, usage.reset))},
             members={"violated-policies": [usage.policy]},
+        )
+
+
+def tell(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Names every policy that the call counted under (draft-ietf-httpapi-ratelimit-headers)."""
+    usages: list[gate.Usage] = getattr(request, "usages", [])
+    if usages:
+        response.headers["RateLimit-Policy"] = ", ".join(
+            f'"{usage.policy}";q={usage.rate.limit};w={usage.rate.window}' for usage in usages
+        )
+        response.headers["RateLimit"] = ", ".join(
+            f'"{usage.policy}";r={usage.remaining};t={usage.reset}' for usage in usages
         )
 
 

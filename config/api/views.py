@@ -106,9 +106,4 @@ def _finish(request: HttpRequest, response: HttpResponseBase) -> None:
     headers = response.headers
     headers.setdefault("Cache-Control", "private, no-cache")
     headers["Vary"] = "Authorization"
-    usages: list[gate.Usage] = getattr(request, "usages", [])
-    if usages:
-        headers["RateLimit-Policy"] = ", ".join(
-            f'"{usage.policy}";q={usage.rate.limit};w={usage.rate.window}' for usage in usages
-        )
-        headers["RateLimit"] = ", ".join(f'"{usage.policy}";r={usage.remaining};t={usage.reset}' for usage in usages)
+    limits.tell(request, response)

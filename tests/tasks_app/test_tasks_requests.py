@@ -39,6 +39,32 @@ def test_an_anonymous_answer_carries_the_policy_of_its_address(anonymous: Caller
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="taskmill"'
 
 
+PUBLIC = ["/v1/openapi.json", "/v1/docs", "/v1/redoc", "/v1/nothing", f"{URL}/", f"{URL}/not-an-id"]
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_a_public_answer_carries_the_policy_of_the_address(
+    anonymous: Caller, limits: Callable[..., None], path: str
+) -> None:
+    limits(ip=(2, 60))
+    first, second, refused = (anonymous.get(path) for _ in range(3))
+    assert first.status_code == second.status_code in {200, 404}
+    assert (first.headers["RateLimit-Policy"], refused.headers["RateLimit-Policy"]) == ('"ip";q=2;w=60',) * 2
+    assert assert_problem(refused, 429)["violated-policies"] == ["ip"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+def test_an_unknown_path_is_a_call_like_any_other(
+    alice: Caller, client_for: Callable[..., Caller], method: str
+) -> None:
+    for path, body in (("/v1/nothing", None), (f"{URL}/?x=1", b"{")):
+        answer = alice.call(method, path, body)
+        assert_problem(answer, 404, "not-found")
+        assert answer.headers["RateLimit-Policy"] == '"user";q=600;w=60'
+        assert answer.headers["Vary"] == "Authorization"
+    assert_problem(client_for("alice", aud="account").call(method, "/v1/nothing"), 401)
+
+
 def test_a_write_on_a_task_carries_its_policy_too(alice: Caller) -> None:
     task = alice.make()
     for answer in (alice.patch(where(task), {"title": "y"}), alice.delete(where(task))):
