@@ -8,8 +8,14 @@ class NotificationsConfig(AppConfig):
     verbose_name = "Notifications"
 
     def ready(self) -> None:
-        from notifications.services.inbox import HEARD  # noqa: PLC0415 (models are not ready at import time)
+        from notifications.services import inbox  # noqa: PLC0415 (models are not ready at import time)
 
         subscribe(
-            Subscription(name="notifications", queue="task.notifications", task="notifications.on_event", types=HEARD)
+            Subscription(
+                name="notifications",
+                queue="task.notifications",
+                task="notifications.on_event",
+                types=inbox.HEARD,
+                concerns=inbox.concerns,
+            )
         )

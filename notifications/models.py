@@ -1,10 +1,11 @@
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from config.data import ids
 
 
 class EmailStatus(models.TextChoices):
-    NONE = "none"  # the user has no address
+    NONE = "none"  # the user has no address, or wants no mail
     PENDING = "pending"
     SENDING = "sending"
     SENT = "sent"
@@ -12,7 +13,7 @@ class EmailStatus(models.TextChoices):
 
 
 class Notification(models.Model):
-    """What one user is told about one event: a row of the inbox, and the state of its e-mail.
+    """What one user is told about one event: a row of the inbox and the state of its e-mail, or only the latter.
 
     The row is the truth about the mail, so that a redelivered event or a killed worker never sends it twice
     knowingly: a mail goes out only from `pending`, by a conditional update.
@@ -25,6 +26,7 @@ class Notification(models.Model):
     task_id = models.UUIDField()
     title = models.CharField(max_length=200)
     at = models.DateTimeField()
+    inbox = models.BooleanField("in the inbox", default=True, db_default=True)
     read_at = models.DateTimeField(null=True, blank=True)
     email_status = models.CharField(max_length=16, choices=EmailStatus, default=EmailStatus.NONE)
     email_attempts = models.SmallIntegerField(default=0)
@@ -47,3 +49,20 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.title}"
+
+
+class Preferences(models.Model):
+    """What one user wants to be told, and in which time zone. Without a row: everything, in UTC."""
+
+    user_id = models.CharField(max_length=255, primary_key=True)
+    version = models.PositiveIntegerField()
+    time_zone = models.CharField(max_length=64)
+    # `<event type> <channel>` of what is switched off: a new type or channel is on for everybody.
+    muted = ArrayField(models.CharField(max_length=80))
+
+    class Meta:
+        db_table = "notification_preferences"
+        verbose_name_plural = "preferences"
+
+    def __str__(self) -> str:
+        return self.user_id

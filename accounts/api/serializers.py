@@ -7,19 +7,8 @@ from rest_framework import serializers
 from config.api import fields
 
 
-class Flag(serializers.BooleanField):
-    """A JSON boolean; no text or number stands for one."""
-
-    default_error_messages = {"invalid": "Expected true or false."}
-
-    def to_internal_value(self, data: Any) -> bool:
-        if not isinstance(data, bool):
-            self.fail("invalid", input=data)
-        return data
-
-
 class UserPatch(fields.Body):
-    enabled = Flag(help_text="False locks the user out at once, everywhere; true lets him log in again.")
+    enabled = fields.Flag(help_text="False locks the user out at once, everywhere; true lets him log in again.")
 
 
 class UserRoles(fields.Body):

@@ -42,6 +42,17 @@ class Choice(serializers.ChoiceField):
         return data
 
 
+class Flag(serializers.BooleanField):
+    """A JSON boolean; no text or number stands for one."""
+
+    default_error_messages = {"invalid": "Expected true or false."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
 @extend_schema_field(OpenApiTypes.DATETIME)
 class Time(serializers.Field[datetime, str, str, Any]):
     """RFC 3339 with an offset, kept in UTC with whole milliseconds."""
@@ -56,7 +67,7 @@ class Time(serializers.Field[datetime, str, str, Any]):
         return times.whole_milliseconds(at)
 
     def to_representation(self, value: datetime) -> str:
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+        return times.rfc3339(value.astimezone(UTC))
 
 
 class Texts(serializers.ListField):

@@ -2,7 +2,7 @@
 
 import re
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from config.api.problems import Problem
 
@@ -68,3 +68,13 @@ def not_modified(request: HttpRequest, version: int) -> bool:
     """Whether `If-None-Match` says that the client has this version (weak comparison, RFC 9110 §13.1.2)."""
     tags = _tags(request, "If-None-Match")
     return tags is not None and (ANY in tags or etag(version) in tags)
+
+
+def representation(request: HttpRequest, version: int, body: bytes | str) -> HttpResponse:
+    """200 with the JSON of a single resource, or 304 for a client that has this version."""
+    headers = {"ETag": etag(version)}
+    if not not_modified(request, version):
+        return HttpResponse(body, content_type="application/json", headers=headers)
+    response = HttpResponse(status=304, headers=headers)
+    del response.headers["Content-Type"]
+    return response

@@ -62,7 +62,7 @@ def cloud_event(row: Row) -> dict[str, Any]:
 
 def messages(row: Row) -> Iterator[Send]:
     yield partial(_send_cloud_event, row)
-    for subscription in subscriptions.of(row["type"]):
+    for subscription in subscriptions.of(row):
         yield partial(_send_task, row, subscription)
 
 

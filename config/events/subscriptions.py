@@ -3,7 +3,9 @@
 A subscriber has a Celery task of its own name, so that a retry goes to that subscriber only and never fans out.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -12,12 +14,16 @@ from config.events import topology
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """`name` is the first word of the routing key `<name>.<type>`, which binds `queue`; `task` gets the event."""
+    """`name` is the first word of the routing key `<name>.<type>`, which binds `queue`; `task` gets the event.
+
+    `concerns(event)` spares the queue those events of these types that would have no effect.
+    """
 
     name: str
     queue: str
     task: str
     types: frozenset[str]
+    concerns: Callable[[Mapping[str, Any]], bool] = lambda event: True
 
 
 _subscriptions: dict[str, Subscription] = {}
@@ -37,5 +43,5 @@ def every() -> list[Subscription]:
     return list(_subscriptions.values())
 
 
-def of(event_type: str) -> list[Subscription]:
-    return [subscription for subscription in every() if event_type in subscription.types]
+def of(event: Mapping[str, Any]) -> list[Subscription]:
+    return [found for found in every() if event["type"] in found.types and found.concerns(event)]

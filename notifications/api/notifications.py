@@ -16,7 +16,6 @@ from config.api.problems import Problem
 from config.api.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, operation, operations, page_of
 from config.api.views import ApiViewSet
 from config.data import transactions
-from notifications.models import Notification
 from notifications.services import inbox
 from tasks_app.representation import plain
 
@@ -63,7 +62,7 @@ class NotificationViewSet(ApiViewSet):
     parameters: ClassVar = {"list": pagination.NAMES}
 
     def list(self, request: Request) -> HttpResponse:
-        found = Notification.objects.filter(user_id=principal(request).id).order_by("-id")
+        found = inbox.of(principal(request).id).order_by("-id")
 
         def fetch(position: list[Any] | None, size: int) -> list[dict[str, Any]]:
             rows = found if position is None else found.filter(id__lt=position[0])

@@ -5,12 +5,21 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from accounts import services as accounts
 from config.data import times
 from notifications.models import EmailStatus, Notification
+from notifications.services import preferences
 from tasks_app import services as tasks
 
-HEARD = frozenset({"task.completed", "task.updated", "task.purged"})
+ASSIGNING = frozenset({"task.created", "task.updated"})
+HEARD = ASSIGNING | {"task.completed", "task.purged"}
+
+
+def concerns(event: Mapping[str, Any]) -> bool:
+    """Whether there may be something to do: most changes assign the task to nobody."""
+    return event["type"] not in ASSIGNING or _assigned_to(event) is not None
 
 
 def note(event: Mapping[str, Any]) -> list[UUID]:
@@ -22,23 +31,32 @@ def note(event: Mapping[str, Any]) -> list[UUID]:
     title = tasks.title(UUID(event["subject"])) if people else None
     if title is None:
         return []  # the task was purged meanwhile: there is nothing left to tell
-    addresses = accounts.email_addresses(people)
-    rows = [
-        Notification(
-            user_id=person,
-            event_id=event["id"],
-            type="task.assigned" if event["type"] == "task.updated" else event["type"],
-            task_id=event["subject"],
-            title=title,
-            at=datetime.fromisoformat(event["at"]),
-            email_status=EmailStatus.PENDING if addresses.get(person) else EmailStatus.NONE,
-            email_at=datetime.now(UTC),
-        )
-        for person in people
-    ]
+    rows = _rows(event, people, title)
     # A letter that is replayed after its event was forgotten meets the rows of the first time.
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
     return [row.id for row in rows if row.email_status == EmailStatus.PENDING]
+
+
+def _rows(event: Mapping[str, Any], people: list[str], title: str) -> list[Notification]:
+    """One for each person who wants to be told, in the inbox or by mail."""
+    type = "task.assigned" if event["type"] in ASSIGNING else event["type"]
+    wanted, addresses = preferences.wanting(people, type), accounts.email_addresses(people)
+    mailed = {person for person in people if "email" in wanted[person] and addresses.get(person)}
+    return [
+        Notification(
+            user_id=person,
+            event_id=event["id"],
+            type=type,
+            task_id=event["subject"],
+            title=title,
+            at=datetime.fromisoformat(event["at"]),
+            inbox="inbox" in wanted[person],
+            email_status=EmailStatus.PENDING if person in mailed else EmailStatus.NONE,
+            email_at=datetime.now(UTC),
+        )
+        for person in people
+        if "inbox" in wanted[person] or person in mailed
+    ]
 
 
 def forget(task: UUID) -> None:
@@ -47,21 +65,30 @@ def forget(task: UUID) -> None:
 
 
 def _concerned(event: Mapping[str, Any]) -> list[str]:
-    """The owner and the assignee of a completed task; the new assignee of a changed one."""
+    """The owner and the assignee of a completed task; the new assignee of a new or changed one."""
     if event["type"] == "task.completed":
         people = [event["owner"], tasks.assignee(UUID(event["subject"]))]
     else:
-        people = [((event["changes"] or {}).get("assignee") or {}).get("to")]
-        people = [person for person in people if person != event["actor"]]
+        people = [person for person in [_assigned_to(event)] if person != event["actor"]]
     return list(dict.fromkeys(person for person in people if person))
+
+
+def _assigned_to(event: Mapping[str, Any]) -> str | None:
+    assignee: str | None = ((event["changes"] or {}).get("assignee") or {}).get("to")
+    return assignee
+
+
+def of(user: str) -> QuerySet[Notification]:
+    """The user's inbox."""
+    return Notification.objects.filter(user_id=user, inbox=True)
 
 
 def mark_read(user: str, notification: UUID) -> Notification | None:
     """Marks one as read, at its first reading; None when the user has no such notification."""
-    own = Notification.objects.filter(user_id=user, id=notification)
+    own = of(user).filter(id=notification)
     own.filter(read_at=None).update(read_at=times.now())
     return own.using("default").first()
 
 
 def mark_all_read(user: str) -> int:
-    return Notification.objects.filter(user_id=user, read_at=None).update(read_at=times.now())
+    return of(user).filter(read_at=None).update(read_at=times.now())

@@ -4,6 +4,7 @@ import unicodedata
 from email.utils import format_datetime
 from hashlib import sha256
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -13,6 +14,7 @@ from django.template.loader import render_to_string
 from accounts import services as accounts
 from config.observability import context
 from notifications.models import Notification
+from notifications.services import preferences
 
 SUBJECTS = {"task.completed": "Completed: {title}", "task.assigned": "Assigned to you: {title}"}
 
@@ -23,7 +25,13 @@ class Unaddressable(Exception):
 
 def compose(row: Notification) -> EmailMultiAlternatives:
     """Raises Unaddressable."""
-    values = {"title": row.title, "type": row.type, "url": f"{settings.SITE_URL}/v1/tasks/{row.task_id}"}
+    at = row.at.astimezone(ZoneInfo(preferences.of(row.user_id).time_zone))
+    values = {
+        "title": row.title,
+        "type": row.type,
+        "at": f"{at:%d %B %Y, %H:%M %Z}".lstrip("0"),
+        "url": f"{settings.SITE_URL}/v1/tasks/{row.task_id}",
+    }
     mail = EmailMultiAlternatives(
         subject=SUBJECTS[row.type].format(title=_one_line(row.title)),
         body=render_to_string("notifications/email.txt", values),

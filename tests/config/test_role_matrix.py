@@ -45,6 +45,8 @@ MATRIX = [
     Row("DELETE", "/v1/trash/{trashed}", "401 403 403 404 403 204 204"),
     Row("GET", "/v1/me", "              401 200 200 200 200 200 200"),
     Row("GET", "/v1/me/limits", "       401 200 200 200 200 200 200"),
+    Row("GET", "/v1/me/preferences", "  401 403 200 200 200 200 200"),
+    Row("PATCH", "/v1/me/preferences", "401 403 200 200 200 200 200", {"time_zone": "Europe/Berlin"}),
     # 503: the caller may, and Keycloak is not there to ask.
     Row("GET", "/v1/users", "           401 403 403 403 403 403 200"),
     Row("GET", "/v1/users/{alice}", "   401 403 403 403 403 403 200"),
@@ -171,7 +173,7 @@ def test_options_tell_the_methods_to_whoever_may_use_one(
     answer = client_for("ada").call("OPTIONS", row.path.partition("?")[0].format(**world))
     assert (answer.status_code, answer.content) == (204, b"")
     assert row.method in answer.headers["Allow"].split(", ")
-    free = row.path.startswith("/v1/me")
+    free = row.path in {"/v1/me", "/v1/me/limits"}
     assert client_for("nobody").call("OPTIONS", row.path.partition("?")[0].format(**world)).status_code == (
         204 if free else 403
     )
