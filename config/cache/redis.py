@@ -19,6 +19,8 @@ from prometheus_client import Counter, Gauge
 from redis.connection import ConnectionPool
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from config import sockets
+
 logger = logging.getLogger(__name__)
 
 PROBE_EVERY = 0.5  # seconds
@@ -74,9 +76,17 @@ def _new_connection() -> Any:  # redis-py's connections are not typed
 
 def _connection() -> Any:
     connection = getattr(_local, "connection", None)
-    if connection is None:
+    if connection is None or not _usable(connection):
         connection = _local.connection = _new_connection()
     return connection
+
+
+def _usable(connection: Any) -> bool:
+    """False after Redis was restarted, or has closed an idle client: a new connection then fails no call."""
+    if connection._sock is None or sockets.is_quiet(connection._sock.fileno()):
+        return True
+    connection.disconnect()
+    return False
 
 
 def call(*command: Argument) -> Any:

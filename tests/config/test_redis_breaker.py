@@ -123,6 +123,17 @@ def test_a_long_outage_ends_too(own: OwnRedis) -> None:
     assert house_redis.call("SET", "a", "1") == b"OK"
 
 
+def test_a_restart_between_two_calls_fails_none(own: OwnRedis) -> None:
+    assert house_redis.call("SET", "a", "1") == b"OK"
+    before = failures()
+    own.kill()
+    own.start()
+    assert house_redis.call("GET", "a") is None
+    own.client.client_kill_filter(_type="normal", skipme=True)
+    assert house_redis.call("GET", "a") is None
+    assert failures() == before
+
+
 def test_a_process_may_reconnect_without_end(own: OwnRedis) -> None:
     for _ in range(120):
         house_redis._local.connection = None

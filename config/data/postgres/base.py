@@ -1,18 +1,14 @@
-import select
-
 from django_prometheus.db.backends.postgresql import base
+
+from config import sockets
 
 
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # the package has no types
     def is_usable(self) -> bool:
-        """Whether a kept connection may be used again: asked once a request (CONN_HEALTH_CHECKS), without a round trip.
+        """Whether a kept connection may be used again: asked once a request (CONN_HEALTH_CHECKS).
 
-        A server, a pooler or a failover that ended the connection has left an end of file in the socket; an idle
-        connection has nothing to read. What ends between this look and the query is answered 503.
+        A server, a pooler or a failover that ended it while it was idle is noticed here; what ends between this
+        look and the query is answered 503.
         """
         connection = self.connection
-        if connection is None or connection.closed:
-            return False
-        poll = select.poll()
-        poll.register(connection.fileno(), select.POLLIN)
-        return not poll.poll(0)
+        return connection is not None and not connection.closed and sockets.is_quiet(connection.fileno())
