@@ -23,6 +23,7 @@ from tasks_app.models import Task
 from tasks_app.representation import FIELDS, as_json
 from tasks_app.services import filters
 from tasks_app.services import tasks as service
+from tasks_app.services.rows import Written
 
 
 @TASK_OPERATIONS
@@ -99,7 +100,7 @@ def page(request: Request, name: str, found: Any, sort: filters.Sort, fields: Se
     return pagination.page(request, name, fetch, lambda row: [str(row[1]), row[2]], lambda row: row[0])
 
 
-def _answer(written: service.Written, status: int, headers: dict[str, str] | None = None) -> Answer:
+def _answer(written: Written, status: int, headers: dict[str, str] | None = None) -> Answer:
     etag = {"ETag": preconditions.etag(written.version)}
     return Answer(status, written.body, {**etag, **(headers or {})}, xid=written.xid, subject=written.id)
 

@@ -16,7 +16,7 @@ from tasks_app.api.schema import TRASH_OPERATIONS
 from tasks_app.api.tasks import count_write, page, still_visible
 from tasks_app.models import Task
 from tasks_app.services import filters, trash
-from tasks_app.services.tasks import Written
+from tasks_app.services.rows import Written
 
 
 @TRASH_OPERATIONS

@@ -11,6 +11,7 @@ from config.api.preconditions import IfMatch
 from config.api.problems import Problem, unavailable
 from tasks_app.models import Status
 from tasks_app.services import tasks
+from tasks_app.services.rows import Written
 
 
 def complete(*, actor: str, task: UUID) -> bool:
@@ -32,7 +33,7 @@ def trash(*, actor: str, task: UUID) -> bool:
     )
 
 
-def _write(write: Callable[[bool], tasks.Written]) -> bool:
+def _write(write: Callable[[bool], Written]) -> bool:
     for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic(durable=True):

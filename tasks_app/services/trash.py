@@ -1,7 +1,6 @@
 """The trash: back from it, or gone for good. Runs in the caller's transaction, as `services.tasks` does."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -9,39 +8,35 @@ from django.db import transaction
 
 from accounts.principal import Principal
 from config.api.idempotency import LostRace, forget_answers
-from config.api.permissions import insufficient_scope
 from config.api.preconditions import IfMatch
 from config.api.problems import Problem
 from config.events import log
 from config.events.log import NewEvent
 from tasks_app.models import Task
-from tasks_app.representation import COLUMNS, plain, render
-from tasks_app.services.tasks import Written, access, owns, record, update
+from tasks_app.representation import COLUMNS
+from tasks_app.services import rules
+from tasks_app.services.rows import Written
+from tasks_app.services.rules import Values
+from tasks_app.services.tasks import find, save
 
 MOST_PURGED = 10_000  # tasks a run
 
 
 def restore(*, principal: Principal, task: UUID, if_match: IfMatch, locked: bool) -> Written:
     """Takes a task back out of the trash. Raises Problem 409 when it is not there."""
-    values = _owned(principal, task, locked)
-    if_match.check(values["version"])
-    if values["deleted_at"] is None:
-        raise Problem("conflict", "The task is not in the trash.")
-    after = update(values, {"deleted_at": None})
-    changes = {"deleted_at": {"from": plain(values["deleted_at"]), "to": None}}
-    return Written(task, after["version"], render(after), record(after, principal.id, changes, ["task.restored"]))
+    return save(rules.restored(principal, find(principal, task, locked=locked), if_match), principal.id)
 
 
 def purge(*, principal: Principal, task: UUID, if_match: IfMatch, locked: bool) -> Written:
     """Removes a task that is in the trash, with its text wherever it stands. Raises Problem 404 when it is not."""
-    values = _owned(principal, task, locked)
+    values = rules.owned(principal, find(principal, task, locked=locked))
     if values["deleted_at"] is None:
         raise Problem("not-found", "There is no such task in the trash.")
     if_match.check(values["version"])
     return erase(values, principal.id)
 
 
-def erase(values: dict[str, Any], actor: str) -> Written:
+def erase(values: Values, actor: str) -> Written:
     """The row, the diffs in its events and the stored answers go; that it existed and was purged stays."""
     task, version = values["id"], values["version"]
     if not Task.objects.filter(id=task, version=version).delete()[0]:
@@ -59,15 +54,8 @@ def purge_old() -> int:
     for values in Task.objects.using("default").filter(deleted_at__lt=limit).values(*COLUMNS)[:MOST_PURGED]:
         try:
             with transaction.atomic(durable=True):
-                erase(dict(values), values["owner_id"])
+                erase(values, values["owner_id"])
         except LostRace:
             continue  # restored or purged meanwhile
         purged += 1
     return purged
-
-
-def _owned(principal: Principal, task: UUID, locked: bool) -> dict[str, Any]:
-    values = access(principal, task, locked=locked, trashed=True)
-    if not owns(principal, values):
-        raise insufficient_scope("tasks:admin", "Only the owner of a task may take it from the trash.")
-    return values

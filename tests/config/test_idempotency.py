@@ -140,7 +140,7 @@ def test_a_429_leaves_the_key_free(alice: Caller, limits: Callable[..., None], r
 def test_a_503_leaves_the_key_free(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     where = f"/v1/tasks/{alice.make()['id']}"
     with monkeypatch.context() as broken:
-        broken.setattr("tasks_app.services.tasks.update", _always_lost)
+        broken.setattr("tasks_app.services.rows.update", _always_lost)
         assert_problem(alice.patch(where, {"title": "x"}, idempotency_key="k"), 503)
     assert alice.patch(where, {"title": "x"}, idempotency_key="k").status_code == 200
 

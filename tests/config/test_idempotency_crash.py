@@ -26,7 +26,7 @@ django.setup()
 from django.test import Client
 from config.cache import gate
 from config.events import log
-from tasks_app.services import tasks
+from tasks_app.services import rules
 
 def halt(function):
     def halted(*arguments, **named):
@@ -37,7 +37,7 @@ def halt(function):
 
 where, token = sys.argv[1:]
 if where == "before the insert":
-    tasks.check_assignee = halt(tasks.check_assignee)
+    rules.created = halt(rules.created)
 elif where == "before the commit":
     log.append = halt(log.append)
 elif where == "after the commit":

@@ -12,7 +12,7 @@ from django.db import connection
 from config.api.idempotency import LostRace
 from config.events.models import Event
 from tasks_app.models import Task
-from tasks_app.services import tasks as service
+from tasks_app.services import rows as service
 from tests.cast import Caller
 from tests.tasks_app.test_tasks_get import where
 from tests.threads import at_once

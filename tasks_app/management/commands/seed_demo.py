@@ -10,7 +10,7 @@ from config.events import log
 from config.events.log import NewEvent
 from tasks_app.models import Task
 from tasks_app.representation import plain
-from tasks_app.services import tasks as service
+from tasks_app.services import rules
 
 # The demo users of the realm file (docker/keycloak/taskmill-realm.json).
 _PEOPLE = {
@@ -52,9 +52,7 @@ class Command(BaseCommand):
             "due_at": at + timedelta(days=days),
             "labels": ["demo"],
         }
-        Task.objects.create(
-            **{**service.DEFAULTS, **fields}, id=identifier, owner_id=owner, created_at=at, updated_at=at
-        )
+        Task.objects.create(**{**rules.DEFAULTS, **fields}, id=identifier, owner_id=owner, created_at=at, updated_at=at)
         changes = {name: {"from": None, "to": plain(value)} for name, value in fields.items()}
         event = NewEvent(type="task.created", subject=identifier, owner=owner, actor=owner, version=1, changes=changes)
         log.append([event])
