@@ -6,8 +6,18 @@ from accounts.services.users import (
     ids_by_username,
     ids_matching,
     known_user,
+    known_users,
     overseer,
     usernames,
 )
 
-__all__ = ["email_addresses", "exporter", "ids_by_username", "ids_matching", "known_user", "overseer", "usernames"]
+__all__ = [
+    "email_addresses",
+    "exporter",
+    "ids_by_username",
+    "ids_matching",
+    "known_user",
+    "known_users",
+    "overseer",
+    "usernames",
+]

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -51,6 +52,29 @@ class Flag(serializers.BooleanField):
         if not isinstance(data, bool):
             self.fail("invalid", input=data)
         return data
+
+
+class Whole(serializers.IntegerField):
+    """A JSON number without a fraction."""
+
+    default_error_messages = {"invalid": "Expected a whole number."}
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+
+class Identifier(serializers.UUIDField):
+    """A UUID as our answers spell it."""
+
+    default_error_messages = {"invalid": "Expected a lower-case UUID."}
+
+    def to_internal_value(self, data: Any) -> UUID:
+        try:
+            return parameters.identifier(data)
+        except (AttributeError, TypeError, ValueError):
+            self.fail("invalid")
 
 
 @extend_schema_field(OpenApiTypes.DATETIME)

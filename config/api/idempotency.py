@@ -7,7 +7,7 @@ A call that still runs holds an advisory lock on its key, so that the same call 
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from uuid import UUID
 import orjson
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 from django.http import HttpResponse
 from rest_framework.request import Request
 
@@ -46,7 +47,7 @@ class Answer:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     xid: int | None = None
-    subject: UUID | None = None  # whose purge also takes the stored answer
+    subjects: tuple[UUID, ...] = ()  # what it tells of: a purge of one of them also takes the stored answer
 
     def response(self) -> HttpResponse:
         response = HttpResponse(self.body, status=self.status, headers=dict(self.headers))
@@ -68,18 +69,22 @@ def forget_old() -> int:
 
 def forget_answers(subject: UUID) -> None:
     """Takes the stored answers about an object away, when it is purged; their keys then answer 410."""
-    IdempotencyKey.objects.filter(subject=subject).update(gone=True, body=b"", headers={})
+    # One answer may tell of several objects: purges of two of them lock their common rows in one order.
+    told = IdempotencyKey.objects.using("default").filter(Q(subject=subject) | Q(subjects__contains=[subject]))
+    keys = list(told.order_by("pk").select_for_update().values_list("pk", flat=True))
+    IdempotencyKey.objects.filter(pk__in=keys).update(gone=True, body=b"", headers={})
 
 
 Write = Callable[[bool], Answer]
+Authorize = Callable[[Sequence[UUID]], object]
 
 
-def perform(request: Request, write: Write, *, authorize: Callable[[UUID], object] | None = None) -> HttpResponse:
+def perform(request: Request, write: Write, *, authorize: Authorize | None = None) -> HttpResponse:
     """Runs `write(locked)` in one durable transaction, at most once for each key.
 
     `write` reads versions before its first write and raises LostRace when its conditional update misses; it is
     then run again in a new transaction, with `locked` true: it should take the object's advisory lock first.
-    `authorize` is asked before a stored answer about an object is replayed.
+    `authorize` is asked before a stored answer about objects is replayed.
     """
     key = _Key.of(request)
     try:
@@ -97,7 +102,7 @@ def perform(request: Request, write: Write, *, authorize: Callable[[UUID], objec
     return response
 
 
-def _attempts(key: "_Key | None", write: Write, authorize: Callable[[UUID], object] | None) -> Answer | HttpResponse:
+def _attempts(key: "_Key | None", write: Write, authorize: Authorize | None) -> Answer | HttpResponse:
     for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic(durable=True):
@@ -105,7 +110,7 @@ def _attempts(key: "_Key | None", write: Write, authorize: Callable[[UUID], obje
                     return _replay(stored, authorize)
                 answer = write(attempt > 0)
                 if key is not None:
-                    key.store(answer.status, answer.body, _with_token(answer), answer.subject)
+                    key.store(answer.status, answer.body, _with_token(answer), answer.subjects)
                 return answer
         except LostRace:
             continue
@@ -125,20 +130,26 @@ def _store_refusal(key: "_Key", response: HttpResponse) -> None:
     with transaction.atomic(durable=True):
         if key.claim() is None:
             headers = {name: response.headers[name] for name in _KEPT_OF_REFUSALS if name in response.headers}
-            key.store(response.status_code, response.content, headers, None)
+            key.store(response.status_code, response.content, headers, ())
 
 
-def _replay(stored: "IdempotencyKey", authorize: Callable[[UUID], object] | None) -> HttpResponse:
+def _replay(stored: "IdempotencyKey", authorize: Authorize | None) -> HttpResponse:
     if stored.gone:
         raise Problem("gone", "The task of this call was purged since.")
-    if stored.subject is not None and authorize is not None:
-        authorize(stored.subject)
+    subjects = stored.subjects or ([] if stored.subject is None else [stored.subject])
+    if subjects and authorize is not None:
+        authorize(subjects)
     answer = Answer(stored.status, bytes(stored.body), stored.headers)
     response = answer.response()
     response.headers["Idempotency-Replayed"] = "true"
     if stored.headers.get("Content-Type"):
         response.headers["Content-Type"] = stored.headers["Content-Type"]
     return response
+
+
+def check_key(request: Request) -> None:
+    """Refuses what a write would refuse about its key, and takes none: for a dry run."""
+    _Key.of(request)
 
 
 class _Key:
@@ -184,14 +195,15 @@ class _Key:
             raise Problem("idempotency-mismatch")
         raise Problem("in-flight", headers={"Retry-After": "1"})
 
-    def store(self, status: int, body: bytes, headers: Mapping[str, str], subject: UUID | None) -> None:
+    def store(self, status: int, body: bytes, headers: Mapping[str, str], subjects: Sequence[UUID]) -> None:
         IdempotencyKey.objects.create(
             **self._identity(),
             fingerprint=self.fingerprint,
             status=status,
             body=body,
             headers=dict(headers),
-            subject=subject,
+            subject=subjects[0] if len(subjects) == 1 else None,
+            subjects=list(subjects) if len(subjects) > 1 else None,
             created_at=datetime.now(UTC),
         )
 

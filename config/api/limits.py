@@ -8,14 +8,23 @@ from config.cache import gate
 
 def admit(request: HttpRequest, usage: gate.Usage) -> None:
     """Notes a usage for the answer's headers; raises Problem 429 when it was refused."""
-    request.__dict__.setdefault("usages", []).append(usage)
+    note(request, usage)
     if not usage.allowed:
-        raise Problem(
-            "rate-limited",
-            f"At most {usage.rate.limit} calls in {usage.rate.window} s (policy {usage.policy}).",
-            headers={"Retry-After": str(max(1, usage.reset))},
-            members={"violated-policies": [usage.policy]},
-        )
+        raise refusal(usage)
+
+
+def note(request: HttpRequest, usage: gate.Usage) -> None:
+    """The answer's headers will tell of it."""
+    request.__dict__.setdefault("usages", []).append(usage)
+
+
+def refusal(usage: gate.Usage) -> Problem:
+    return Problem(
+        "rate-limited",
+        f"At most {usage.rate.limit} calls in {usage.rate.window} s (policy {usage.policy}).",
+        headers={"Retry-After": str(max(1, usage.reset))},
+        members={"violated-policies": [usage.policy]},
+    )
 
 
 def tell(request: HttpRequest, response: HttpResponseBase) -> None:

@@ -1,3 +1,5 @@
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 
@@ -12,13 +14,18 @@ class IdempotencyKey(models.Model):
     headers = models.JSONField()
     body = models.BinaryField()
     subject = models.UUIDField(null=True)
+    # Of an answer about several objects; its index holds only these, so that other writes do not pay for it.
+    subjects = ArrayField(models.UUIDField(), null=True)
     gone = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_index=True)
 
     class Meta:
         db_table = "idempotency_key"
         constraints = [models.UniqueConstraint(fields=["principal", "route", "key"], name="idempotency_key_once")]
-        indexes = [models.Index(fields=["subject"], name="idempotency_key_subject")]
+        indexes = [
+            models.Index(fields=["subject"], name="idempotency_key_subject"),
+            GinIndex(fields=["subjects"], condition=models.Q(subjects__isnull=False), name="idempotency_key_subjects"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.route} {self.key}"

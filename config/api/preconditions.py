@@ -2,6 +2,7 @@
 
 import re
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from config.api.problems import Problem
@@ -51,6 +52,15 @@ class IfMatch:
     @property
     def given(self) -> bool:
         return self._tags is not None
+
+    @classmethod
+    def version(cls, version: int | None) -> "IfMatch":
+        """Of an operation in a body, which names the version itself."""
+        return cls(None if version is None else {etag(version)})
+
+    def missing(self, client: str) -> bool:
+        """Must this client name a version, and did not?"""
+        return not self.given and client in settings.STRICT_CLIENTS
 
     def check(self, version: int) -> None:
         """Raises Problem 412 that names the current version, when the caller has seen another one."""

@@ -127,18 +127,23 @@ def unavailable(detail: str, retry_after: int = 1) -> Problem:
     return Problem("unavailable", detail, headers={"Retry-After": str(retry_after)})
 
 
-def respond(problem: Problem, request: HttpRequest) -> HttpResponse:
+def document(problem: Problem, instance: str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "type": problem.kind.uri or f"/problems/{problem.slug}",
         "title": problem.kind.title,
         "status": problem.status_code,
         "detail": str(problem.detail),
-        "instance": request.path,
+        "instance": instance,
         "request_id": context.request_id.get(),
         **problem.members,
     }
     if problem.errors:
         body["errors"] = problem.errors
+    return body
+
+
+def respond(problem: Problem, request: HttpRequest) -> HttpResponse:
+    body = document(problem, request.path)
     headers = {"Cache-Control": "no-store", **problem.headers}
     return HttpResponse(
         orjson.dumps(body, default=str), status=problem.status_code, content_type=MEDIA_TYPE, headers=headers

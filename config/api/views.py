@@ -11,6 +11,7 @@ from rest_framework.viewsets import ViewSet
 
 from config.api import bodies, limits, parameters, problems
 from config.api.caller import caller
+from config.api.permissions import Required
 from config.api.problems import Problem
 from config.api.renderers import JSONRenderer
 from config.cache import gate
@@ -23,12 +24,13 @@ _RENDERER = JSONRenderer()
 
 
 class ApiViewSet(ViewSet):
-    """Deny by default: `required` names the permission of each action; None admits any principal.
+    """Deny by default: `required` names the permission of each action, or several of which one is enough; None
+    admits any principal.
 
     Order of checks: token, limits, roles, then what can be judged without the object (query names, body).
     """
 
-    required: ClassVar[Mapping[str, str | None]] = {}
+    required: ClassVar[Mapping[str, Required]] = {}
     parameters: ClassVar[Mapping[str, frozenset[str]]] = {}  # action -> known query parameters
     takes_body: ClassVar[frozenset[str]] = frozenset({"create", "partial_update", "roles"})  # actions
 

@@ -7,6 +7,7 @@ process holds, denials from PostgreSQL (accounts.denials), and reads go to the p
 
 import contextlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,11 @@ def count(policy: str, who: str, cost: int = 1) -> Usage:
     except Unavailable:
         return _without_redis(policy, rate, who, cost)
     return _usage(policy, who, rate, answer)
+
+
+def count_each(policy: str, whos: Sequence[str]) -> list[Usage]:
+    """`count` for each of them, in their order; one may stand there more than once."""
+    return [count(policy, who) for who in whos]
 
 
 def refund(usage: Usage) -> Usage:

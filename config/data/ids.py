@@ -23,6 +23,11 @@ def uuid7(at: datetime | None = None) -> UUID:
     return UUID(int=milliseconds << 80 | _VERSION_AND_VARIANT | random)
 
 
+def ascending(count: int) -> list[UUID]:
+    """New ids in their order: those of one millisecond are random behind it."""
+    return sorted(uuid7() for _ in range(count))
+
+
 def floor(at: datetime) -> UUID:
     """The lowest value of the millisecond `at`: the bound for `id >= …` and for partitions."""
     return UUID(int=_milliseconds(at) << 80)

@@ -37,21 +37,18 @@ class NewEvent:
 def append(events: Sequence[NewEvent]) -> int:
     """Inserts the events in one statement, in their order, and returns the id of the transaction (xid8).
 
+    Their ids ascend, because the events of one transaction are read in the order of their ids.
+
     Raises TransactionManagementError outside a transaction: an event that stands without its write is a lie.
     """
     if not events:
         raise ValueError("There are no events to append, and so no transaction id to return.")
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("An event is appended in the transaction of its write.")
-    rows = [_row(event, identifier) for event, identifier in zip(events, _ids(len(events)), strict=True)]
+    rows = [_row(event, identifier) for event, identifier in zip(events, ids.ascending(len(events)), strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(_INSERT % ", ".join([_ROW] * len(rows)), [value for row in rows for value in row])
         return int(cursor.fetchone()[0])
-
-
-def _ids(count: int) -> list[UUID]:
-    """Ascending: within a millisecond ids are random, and events of one transaction are read in id order."""
-    return sorted(ids.uuid7() for _ in range(count))
 
 
 def _row(event: NewEvent, identifier: UUID) -> tuple[Any, ...]:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpResponse, QueryDict
 from rest_framework.request import Request
 
@@ -85,7 +84,7 @@ class TaskViewSet(ApiViewSet):
 
         def write(locked: bool) -> Answer:
             written = service.delete(principal=principal(request), task=id, if_match=if_match, locked=locked)
-            return Answer(204, xid=written.xid, subject=written.id)
+            return Answer(204, xid=written.xid, subjects=(written.id,))
 
         return perform(request, write)
 
@@ -102,14 +101,14 @@ def page(request: Request, name: str, found: Any, sort: filters.Sort, fields: Se
 
 def _answer(written: Written, status: int, headers: dict[str, str] | None = None) -> Answer:
     etag = {"ETag": preconditions.etag(written.version)}
-    return Answer(status, written.body, {**etag, **(headers or {})}, xid=written.xid, subject=written.id)
+    return Answer(status, written.body, {**etag, **(headers or {})}, xid=written.xid, subjects=(written.id,))
 
 
 def still_visible(caller: Principal) -> Any:
     """A replay must not show a task that the caller may no longer see; its trash he may."""
 
-    def authorize(task: UUID) -> None:
-        if not Task.objects.using("default").visible_to(caller).filter(id=task).exists():
+    def authorize(tasks: Sequence[UUID]) -> None:
+        if Task.objects.using("default").visible_to(caller).filter(id__in=tasks).count() != len(tasks):
             raise Problem("not-found", "There is no such task, or you may not know of it.")
 
     return authorize
@@ -122,7 +121,7 @@ def count_write(request: Request, task: UUID) -> None:
 
 def _if_match(request: Request, task: UUID) -> IfMatch:
     if_match = IfMatch.of(request._request)
-    if not if_match.given and principal(request).client in settings.STRICT_CLIENTS:
+    if if_match.missing(principal(request).client):
         service.access(principal(request), task)  # 404 comes before 428
         raise Problem("precondition-required")
     return if_match

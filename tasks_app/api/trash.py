@@ -43,6 +43,6 @@ def _write(request: Request, task: UUID, service: Callable[..., Written], status
         written = service(principal=principal(request), task=task, if_match=if_match, locked=locked)
         headers = {"ETag": preconditions.etag(written.version)} if written.body else {}
         # A purge has nothing that a later purge could take, so its answer belongs to no task.
-        return Answer(status, written.body, headers, written.xid, written.id if written.body else None)
+        return Answer(status, written.body, headers, written.xid, (written.id,) if written.body else ())
 
     return perform(request, write, authorize=still_visible(principal(request)))
