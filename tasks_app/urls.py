@@ -2,12 +2,14 @@
 
 from django.urls import path
 
+from tasks_app.api.bulk import BulkViewSet
 from tasks_app.api.history import HistoryViewSet
 from tasks_app.api.tasks import TaskViewSet
 from tasks_app.api.trash import TrashViewSet
 
 urlpatterns = [
     path("tasks", TaskViewSet.as_view({"get": "list", "post": "create"}), name="tasks"),
+    path("tasks/bulk", BulkViewSet.as_view({"post": "create"}), name="bulk"),
     path(
         "tasks/<id:id>",
         TaskViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),

@@ -27,6 +27,7 @@ class TaskCreate(fields.Body):
 class TaskPatch(TaskCreate):
     """A JSON merge patch (RFC 7396): what is not sent is not touched, null empties, arrays are replaced whole."""
 
+    title = fields.Text(min_length=1, max_length=200, blank=False, required=False)
     description = fields.Text(max_length=10_000, required=False, allow_null=True)
     labels = fields.Texts(
         child=fields.Text(min_length=1, max_length=50), max_length=20, required=False, allow_null=True
@@ -69,4 +70,4 @@ class EventOut(serializers.Serializer[Any]):
 
 
 CREATE = TaskCreate()
-PATCH = TaskPatch(partial=True)
+PATCH = TaskPatch()

@@ -85,6 +85,11 @@ def save(changes: Sequence[Change], actor: str) -> list[Written]:
     return [_written(change, xid) for change in changes]
 
 
+def preview(change: Change) -> Written:
+    """What `save` would return, without the transaction."""
+    return _written(change, None)
+
+
 def update(changes: Sequence[Change]) -> None:
     """Changes the rows that still have the version that was read; LostRace if one has not."""
     rows: dict[UUID, dict[str, Any]] = {}
@@ -97,6 +102,16 @@ def update(changes: Sequence[Change]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_UPDATE, [orjson.dumps(list(rows.values())).decode(), list(rows)])
         if cursor.rowcount != len(rows):
+            raise LostRace
+
+
+def hold(tasks: Collection[UUID]) -> None:
+    """Keeps tasks that are told as they were read from being purged before the end of this transaction: a purge takes
+    the text out of stored answers, and would not find one that is stored later. LostRace when one is gone.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM task WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", [list(tasks)])
+        if cursor.rowcount != len(tasks):
             raise LostRace
 
 

@@ -1,5 +1,6 @@
 """Who may call what: one table for every route and method, and a walk over the router that finds gaps in it."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -29,6 +30,11 @@ class Row(NamedTuple):
     body: Any = None
 
 
+def _bulk(*operations: Any) -> Any:
+    return {"operations": list(operations)}
+
+
+_TASK = {"op": "update", "id": "{task}"}
 MATRIX = [
     #                                  anon nob ver bob ass own adm
     Row("GET", "/v1/tasks", "           401 403 200 200 200 200 200"),
@@ -41,6 +47,11 @@ MATRIX = [
     Row("GET", "/v1/tasks/{trashed}", " 401 403 404 404 404 404 404"),
     Row("GET", "/v1/tasks/{trashed}/history", "401 403 404 404 200 200 200"),
     Row("POST", "/v1/tasks/{trashed}/restore", "401 403 403 404 403 200 200"),
+    Row("POST", "/v1/tasks/bulk", "     401 403 403 200 200 200 200", _bulk({"op": "create", "body": {"title": "x"}})),
+    Row("POST", "/v1/tasks/bulk", "     401 403 403 404 200 200 200", _bulk(_TASK | {"body": {"status": "completed"}})),
+    Row("POST", "/v1/tasks/bulk", "     401 403 403 404 403 200 200", _bulk(_TASK | {"body": {"title": "x"}})),
+    Row("POST", "/v1/tasks/bulk", "     401 403 403 404 403 200 200", _bulk(_TASK | {"op": "delete"})),
+    Row("POST", "/v1/tasks/bulk", "     401 403 403 404 403 200 200", _bulk({"op": "restore", "id": "{trashed}"})),
     Row("GET", "/v1/trash", "           401 403 200 200 200 200 200"),
     Row("DELETE", "/v1/trash/{trashed}", "401 403 403 404 403 204 204"),
     Row("GET", "/v1/me", "              401 200 200 200 200 200 200"),
@@ -103,7 +114,7 @@ def test_the_table(new_world: Callable[[], World], client_for: Callable[..., Cal
     world, statuses = new_world(), {}
     for actor in ACTORS:
         caller, before = client_for(None if actor == "anonymous" else actor), _state()
-        answer = caller.call(row.method, row.path.format(**world), row.body)
+        answer = caller.call(row.method, row.path.format(**world), _filled(row.body, world))
         statuses[actor] = answer.status_code
         if answer.status_code in {401, 403, 404}:
             assert answer.headers["Content-Type"] == "application/problem+json"
@@ -111,6 +122,14 @@ def test_the_table(new_world: Callable[[], World], client_for: Callable[..., Cal
         elif row.method != "GET":
             world = new_world()
     assert statuses == dict(zip(ACTORS, map(int, row.statuses.split()), strict=True))
+
+
+def _filled(body: Any, world: World) -> Any:
+    """The body with the ids of this world."""
+    text = json.dumps(body)
+    for name, value in world.items():
+        text = text.replace(f"{{{name}}}", value)
+    return json.loads(text)
 
 
 def _state() -> Any:
@@ -161,7 +180,7 @@ PROTECTED = [row for row in MATRIX if row.statuses.split()[0] == "401"]
 def test_nobody_gets_in_with_a_denied_token(world: World, client_for: Callable[..., Caller], row: Row) -> None:
     ada = client_for("ada")
     gate.deny_session(PEOPLE["ada"].id, "session-of-ada", 60)
-    answer = ada.call(row.method, row.path.format(**world), row.body)
+    answer = ada.call(row.method, row.path.format(**world), _filled(row.body, world))
     assert answer.status_code == 401
     assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
 
