@@ -56,7 +56,7 @@ test-fast: install-dev ## run the tests that need no servers, in under a minute
 	@$(PYTHON) -m pytest -m "not stack and not embedded and not browser and not install" $(ARGS)
 
 .PHONY: check
-check: install-dev ## lint, types, imports, migrations, settings, OpenAPI snapshot, links of the docs, licences
+check: install-dev ## lint, types, imports, migrations, settings, OpenAPI document and what would break its clients, links of the docs, licences
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(OFFLINE) $(PYTHON) -m mypy .

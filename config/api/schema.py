@@ -23,6 +23,7 @@ from config.api.problems import CATALOGUE, MEDIA_TYPE
 T = TypeVar("T")
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
+RELEASED = Path(__file__).with_name("openapi.released.json")  # what clients were last promised
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
