@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.urls import include, path, register_converter
 from django.urls.converters import UUIDConverter
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 
 from config.api import problems, public, schema
@@ -33,6 +34,7 @@ v1: list[Any] = [
 ]
 
 urlpatterns = [
+    path("", readable(RedirectView.as_view(pattern_name="docs"))),
     path("v1/", include(v1)),
     path("", include("config.observability.urls")),
     path("oidc/", include("accounts.oidc_urls")),

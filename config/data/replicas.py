@@ -22,7 +22,9 @@ COOLDOWN = 5.0  # seconds after an error
 
 READS = Counter("taskmill_reads", "Requests that read, by the database that served them", ["database"])
 
-# NULL-safe: an idle primary sends nothing, so the age of the last replayed commit alone would look like lag.
+# NULL-safe: an idle primary sends nothing, so the age of the last replayed commit alone would look like lag. A replica
+# that receives nothing has no lag either: its primary may be down, and then reads must go on here. Whoever has
+# written since is sent away by what he wrote, not by this.
 _LAG = """
 SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() AND NOT pg_is_wal_replay_paused() THEN 0
             ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END

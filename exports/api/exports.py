@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from accounts.principal import principal
-from config.api import pagination
+from config.api import bodies, pagination
 from config.api.idempotency import Answer, perform
 from config.api.problems import Problem
 from config.api.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, binary, operation, operations, page_of
@@ -77,7 +77,7 @@ class ExportViewSet(ApiViewSet):
 
     def create(self, request: Request) -> HttpResponse:
         caller = principal(request)
-        fields = serializers.CREATE.run_validation(request.data)
+        fields = serializers.CREATE.run_validation(bodies.of(request))
         filter_ = fields.get("filter", {})
         requests.check_filter(filter_, caller)
 

@@ -47,7 +47,13 @@ def test_an_unknown_type_has_no_page(client: Client) -> None:
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
 
 
-UNKNOWN = ["/", "/v1", "/v1/nothing", "/v1/tasks/", "/v1/tasks/not-an-id", "/v2/tasks", "/admin.php"]
+UNKNOWN = ["/v1", "/v1/nothing", "/v1/tasks/", "/v1/tasks/not-an-id", "/v2/tasks", "/admin.php"]
+
+
+def test_the_front_door_leads_to_the_documentation(client: Client) -> None:
+    answer = client.get("/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/v1/docs")
+    assert client.post("/").status_code == 405
 
 
 @pytest.mark.parametrize("path", UNKNOWN)

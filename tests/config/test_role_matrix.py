@@ -76,6 +76,7 @@ MATRIX = [
     Row("GET", "/v1/analytics/summary", "401 403 200 200 200 200 200"),
     Row("GET", "/v1/analytics/daily?owner=any", "401 403 403 403 403 403 200"),
     Row("GET", "/v1/tasks?owner=any", " 401 403 403 403 403 403 200"),
+    Row("GET", "/", "                   302 302 302 302 302 302 302"),
     *(
         Row("GET", path, "200 200 200 200 200 200 200")
         for path in ("/v1/openapi.json", "/v1/docs", "/v1/redoc", "/livez", "/problems/not-found")
