@@ -3,6 +3,7 @@
 from django.urls import path
 
 from tasks_app.api.bulk import BulkViewSet
+from tasks_app.api.changes import ChangesViewSet
 from tasks_app.api.history import HistoryViewSet
 from tasks_app.api.tasks import TaskViewSet
 from tasks_app.api.trash import TrashViewSet
@@ -17,6 +18,7 @@ urlpatterns = [
     ),
     path("tasks/<id:id>/history", HistoryViewSet.as_view({"get": "list"}), name="history"),
     path("tasks/<id:id>/restore", TrashViewSet.as_view({"post": "restore"}), name="restore"),
+    path("changes", ChangesViewSet.as_view({"get": "list"}), name="changes"),
     path("trash", TrashViewSet.as_view({"get": "list"}), name="trash"),
     path("trash/<id:id>", TrashViewSet.as_view({"delete": "destroy"}), name="trashed-task"),
 ]

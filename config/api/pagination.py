@@ -105,11 +105,11 @@ def page(
     return respond(request._request, [render(row) for row in rows[:size]], next_cursor)
 
 
-def respond(request: HttpRequest, rows: Sequence[bytes | str], next_cursor: str | None) -> HttpResponse:
+def respond(request: HttpRequest, rows: Sequence[bytes | str], next_cursor: str | None, **members: Any) -> HttpResponse:
     """The envelope around rows that are already JSON, with `Link: <…>; rel="next"` (RFC 8288)."""
     joined = b",".join(row if isinstance(row, bytes) else row.encode() for row in rows)
-    cursor = orjson.dumps(next_cursor)
-    body = b'{"results":[' + joined + b'],"next_cursor":' + cursor + b"}"
+    after = orjson.dumps({"next_cursor": next_cursor, **members})[1:]
+    body = b'{"results":[' + joined + b"]," + after
     response = HttpResponse(body, content_type="application/json")
     if next_cursor is not None:
         query = request.GET.copy()

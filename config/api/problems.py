@@ -72,6 +72,12 @@ CATALOGUE: dict[str, Kind] = {
         "The first call with this Idempotency-Key has not ended. Repeat after `Retry-After` seconds.",
     ),
     "gone": Kind(410, "Gone", "It existed and was removed for good."),
+    "cursor-expired": Kind(
+        410,
+        "Cursor too old",
+        "The log no longer holds what came after this cursor: they outlive 30 days. Read the lists anew, then the feed "
+        "without a cursor.",
+    ),
     "length-required": Kind(411, "Length required", "Send `Content-Length`; chunked bodies are not read."),
     "precondition-failed": Kind(
         412,

@@ -128,13 +128,17 @@ def _problem(status: int) -> OpenApiResponse:
 
 
 @cache
-def page_of(serializer: type[serializers.Serializer[Any]]) -> Any:
-    """The envelope of a list. `many`: without it, drf-spectacular makes an array of what an action `list` answers."""
+def page_of(serializer: type[serializers.Serializer[Any]], **members: serializers.Field[Any, Any, Any, Any]) -> Any:
+    """The envelope of a list, with `members` of its own.
+
+    `many`: without it, drf-spectacular makes an array of what an action `list` answers.
+    """
     envelope = inline_serializer(
         f"{serializer.__name__}Page",
         fields={
             "results": serializer(many=True),
             "next_cursor": serializers.CharField(allow_null=True, help_text="For the next page; null on the last one."),
+            **members,
         },
     )
     extend_schema_serializer(many=False)(type(envelope))

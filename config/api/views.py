@@ -57,6 +57,18 @@ class ApiViewSet(ViewSet):
 
     repeatable: ClassVar[frozenset[str]] = frozenset()
 
+    def admit_again(self, request: Request) -> None:
+        """After a wait: the token may have ended or been revoked, roles taken, and the caller may have written.
+
+        It is the same call still, so that it is not counted once more.
+        """
+        self.cost = 0
+        request._request.__dict__["usages"] = []
+        for authenticator in self.get_authenticators():
+            if (admitted := authenticator.authenticate(request)) is not None:
+                request.user = admitted[0]
+        self.check_permissions(request)
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with reading.scope(None, replicas=request.method in SAFE):
             response = super().dispatch(request, *args, **kwargs)

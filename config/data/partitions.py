@@ -7,7 +7,7 @@ readers and writers go on (`CREATE TABLE … PARTITION OF` would lock them out).
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -19,6 +19,16 @@ from config.data import ids
 
 PARENTS = ("task", "event")
 AHEAD = 3
+KEPT = timedelta(days=30)  # a cursor of the change feed outlives them, so that what came after it must be there
+# What must be noted of a month before it goes: readers of the log are told when it no longer holds what they miss.
+_BEFORE_DROP = {
+    "event": """
+        INSERT INTO events_cursor (name, xid, id)
+        SELECT 'dropped', xid, id FROM {table} ORDER BY xid DESC, id DESC LIMIT 1
+        ON CONFLICT (name) DO UPDATE SET xid = excluded.xid, id = excluded.id
+        WHERE (events_cursor.xid, events_cursor.id) < (excluded.xid, excluded.id)
+    """
+}
 
 
 class Month(NamedTuple):
@@ -97,19 +107,26 @@ def drop_before(connection: BaseDatabaseWrapper, limit: Month) -> Iterator[str]:
     """Detaches and drops the months before `limit`, without a lock that blocks traffic; yields each name.
 
     Needs a connection in autocommit mode: `DETACH … CONCURRENTLY` refuses to run in a transaction. It can be
-    interrupted anywhere; the next run goes on. Raises ValueError for a month after this one.
+    interrupted anywhere; the next run goes on. Raises ValueError when that would take what is younger than KEPT.
     """
-    if limit > Month.of(datetime.now(UTC)):
-        raise ValueError("the month of today and later ones are in use")
+    if limit > first_in_use():
+        raise ValueError("the last 30 days and what comes are in use")
     for parent in PARENTS:
         for table, attached, pending in _tables(connection, parent):
             if Month.of_table(parent, table) < limit:
                 with connection.cursor() as cursor:
+                    if parent in _BEFORE_DROP:
+                        cursor.execute(_BEFORE_DROP[parent].format(table=table))
                     if attached:
                         how = "FINALIZE" if pending else "CONCURRENTLY"
                         cursor.execute(f"ALTER TABLE {parent} DETACH PARTITION {table} {how}")
                     cursor.execute(f"DROP TABLE {table}")
                 yield table
+
+
+def first_in_use() -> Month:
+    """The month that holds the oldest of what is promised to be there."""
+    return Month.of(datetime.now(UTC) - KEPT)
 
 
 def _tables(connection: BaseDatabaseWrapper, parent: str) -> list[tuple[str, bool, bool]]:

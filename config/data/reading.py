@@ -52,6 +52,20 @@ def demand_primary() -> None:
         current.replicas = False
 
 
+def renew(after: Collection[int]) -> None:
+    """Later reads of this scope see these transactions too, wherever the earlier ones went: time has passed."""
+    current = _scope.get()
+    if current is not None:
+        current.after.update(after)
+        current.alias = None
+
+
+def demanded() -> frozenset[int]:
+    """The transactions that this reader knows of."""
+    current = _scope.get()
+    return frozenset() if current is None else frozenset(current.after)
+
+
 def alias() -> str:
     """The database for the next read; one choice a scope, so that a request sees one state."""
     current = _scope.get()

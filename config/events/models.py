@@ -61,7 +61,7 @@ class ProcessedEvent(models.Model):
 
 
 class RelayCursor(models.Model):
-    """The place in the log up to which a reader has published everything."""
+    """A place in the log: `relay` has published everything up to it, `dropped` is where the kept log begins."""
 
     name = models.CharField(max_length=32, primary_key=True)
     xid = Xid8Field()

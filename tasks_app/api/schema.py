@@ -1,7 +1,8 @@
 """What the OpenAPI document says of /v1/tasks beyond the code."""
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import serializers
 
 from config.api.schema import (
     IDEMPOTENCY_KEY,
@@ -13,7 +14,7 @@ from config.api.schema import (
     page_of,
     parameter,
 )
-from tasks_app.api.serializers import EventOut, TaskCreate, TaskOut, TaskPatch
+from tasks_app.api.serializers import ChangeOut, EventOut, TaskCreate, TaskOut, TaskPatch
 from tasks_app.models import Priority, Status
 from tasks_app.services import filters
 
@@ -74,6 +75,74 @@ TASK_OPERATIONS = operations(
         parameters=[IDEMPOTENCY_KEY, IF_MATCH],
         **operation(None, status=204, errors=(400, 404, 409, 412, 422, 428)),
     ),
+)
+
+_TASK = {
+    "id": "0192f0c1-d2e3-7b5a-8000-5f1e2d3c4b5a",
+    "title": "Write the report",
+    "description": "",
+    "status": "in-progress",
+    "priority": "high",
+    "due_at": "2027-01-31T12:00:00.000Z",
+    "labels": ["work"],
+    "owner": "00000000-0000-4000-8000-000000000001",
+    "assignee": None,
+    "version": 2,
+    "created_at": "2026-11-02T08:00:00.000Z",
+    "updated_at": "2026-11-02T09:30:00.000Z",
+    "completed_at": None,
+    "deleted_at": None,
+}
+_CHANGE = {
+    "sequence": "00000000000000004711-0192f114-5a00-7c3d-9000-1a2b3c4d5e6f",
+    "type": "task.updated",
+    "id": _TASK["id"],
+    "version": 2,
+    "at": "2026-11-02T09:30:00.000Z",
+    "changes": {"status": {"from": "pending", "to": "in-progress"}},
+    "task": _TASK,
+}
+_DELETION = {
+    "sequence": "00000000000000004902-0192f118-9c40-7a11-8f00-6f5e4d3c2b1a",
+    "type": "task.deleted",
+    "id": "0192ee55-1b00-7d20-b000-0a1b2c3d4e5f",
+    "version": 5,
+    "at": "2026-11-02T09:34:38.000Z",
+    "changes": {"deleted_at": {"from": None, "to": "2026-11-02T09:34:38.000Z"}},
+    "task": None,
+}
+_CHANGES = OpenApiResponse(
+    page_of(
+        ChangeOut,
+        next_cursor=serializers.CharField(help_text="Where to go on, also after an empty page."),
+        caught_up=serializers.BooleanField(help_text="There was no more to read."),
+    ),
+    description="A page of the feed.",
+    examples=[
+        OpenApiExample("changes", value={"results": [_CHANGE, _DELETION], "next_cursor": "r4Zk…", "caught_up": True}),
+        OpenApiExample("nothing new", value={"results": [], "next_cursor": "r4Zk…", "caught_up": True}),
+    ],
+)
+CHANGES_OPERATIONS = operations(
+    list=extend_schema(
+        summary="Follow the changes of your tasks",
+        description=(
+            "Every event of the tasks that you own, in an order in which none is ever missed and the versions of one "
+            "task ascend. At least once. A client that applies each entry in turn (`task: null` removes it) ends with "
+            "exactly its list. Without a cursor it begins at the oldest event that is kept. Needs `tasks:read`."
+        ),
+        parameters=[
+            *PAGE_PARAMETERS[:1],
+            parameter("cursor", "The `next_cursor` of the answer before. It outlives 30 days; an older one is 410."),
+            parameter(
+                "wait",
+                "Seconds to wait for an entry when there is none, 0 to 30. At most: a busy server answers sooner.",
+                OpenApiTypes.INT,
+                default=0,
+            ),
+        ],
+        **operation(_CHANGES, errors=(400, 410)),
+    )
 )
 
 HISTORY_OPERATIONS = operations(

@@ -69,5 +69,19 @@ class EventOut(serializers.Serializer[Any]):
     )
 
 
+class ChangeOut(serializers.Serializer[Any]):
+    """One entry of the change feed, for the schema."""
+
+    sequence = serializers.CharField(help_text="Ascends as text; names the entry, which may be delivered twice.")
+    type = serializers.CharField(help_text="task.created, task.updated, task.completed, task.deleted, …")
+    id = serializers.UUIDField(help_text="The task's.")
+    version = serializers.IntegerField(help_text="The task's version after it.")
+    at = fields.Time()
+    changes = serializers.DictField(
+        child=serializers.DictField(), allow_null=True, help_text='{field: {"from": …, "to": …}}'
+    )
+    task = TaskOut(allow_null=True, help_text="As it is now, maybe later than `version`; null: it is deleted.")
+
+
 CREATE = TaskCreate()
 PATCH = TaskPatch()

@@ -19,7 +19,16 @@ def _answers() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/tasks", "/v1/tasks/{id}/history", "/v1/trash", "/v1/exports", "/v1/notifications", "/v1/users"]
+    "path",
+    [
+        "/v1/tasks",
+        "/v1/tasks/{id}/history",
+        "/v1/trash",
+        "/v1/changes",
+        "/v1/exports",
+        "/v1/notifications",
+        "/v1/users",
+    ],
 )
 def test_a_list_answers_with_one_page(path: str) -> None:
     assert _answers()[path]["$ref"].endswith("Page")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ from django.db import IntegrityError, connection, connections, transaction
 
 from config.data import ids, partitions
 from config.data.partitions import Month
+from config.events.models import Event, RelayCursor
 from tasks_app.models import Task
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "direct"])
@@ -142,27 +144,28 @@ def test_a_failed_month_leaves_nothing_behind(tried: str) -> None:
 
 
 def test_old_months_are_dropped_and_later_ones_stay(tried: str) -> None:
-    partitions.ensure(connection, since=NOW.plus(-3).start)
-    insert(NOW.plus(-3).start)
+    partitions.ensure(connection, since=NOW.plus(-4).start)
+    insert(NOW.plus(-4).start)
     insert(NOW.start)
-    dropped = list(partitions.drop_before(connection, NOW.plus(-1)))
-    assert dropped == [NOW.plus(-3).table(tried), NOW.plus(-2).table(tried)]
-    assert partitions.existing(connection, tried) == [NOW.plus(n) for n in range(-1, 4)]
+    dropped = list(partitions.drop_before(connection, NOW.plus(-2)))
+    assert dropped == [NOW.plus(-4).table(tried), NOW.plus(-3).table(tried)]
+    assert partitions.existing(connection, tried) == [NOW.plus(n) for n in range(-2, 4)]
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM tried")
         assert cursor.fetchone() == (1,)
 
 
-def test_a_month_in_use_is_not_dropped(tried: str) -> None:
+@pytest.mark.parametrize("limit", [partitions.first_in_use().plus(1), NOW.plus(1)])
+def test_a_month_in_use_is_not_dropped(tried: str, limit: Month) -> None:
     partitions.ensure(connection)
     with pytest.raises(ValueError, match="in use"):
-        list(partitions.drop_before(connection, NOW.plus(1)))
+        list(partitions.drop_before(connection, limit))
     assert partitions.existing(connection, tried) == FOUR
 
 
 def test_a_drop_that_was_interrupted_goes_on_the_next_time(tried: str) -> None:
-    partitions.ensure(connection, ahead=0, since=NOW.plus(-2).start)
-    first, second = NOW.plus(-2).table(tried), NOW.plus(-1).table(tried)
+    partitions.ensure(connection, ahead=0, since=NOW.plus(-4).start)
+    first, second = NOW.plus(-4).table(tried), NOW.plus(-3).table(tried)
     with session() as reader, connection.cursor() as cursor:
         reader.execute("SELECT * FROM tried")  # the detachment waits for it in its second half
         cursor.execute("SET statement_timeout = '300ms'")
@@ -180,18 +183,18 @@ def test_a_drop_that_was_interrupted_goes_on_the_next_time(tried: str) -> None:
         cursor.execute("RESET statement_timeout")
     # The first is detached and was not dropped, the second is half detached.
     assert partitions._tables(connection, tried)[:2] == [(first, False, False), (second, True, True)]
-    assert list(partitions.drop_before(connection, NOW)) == [first, second]
-    assert partitions.existing(connection, tried) == [NOW]
+    assert list(partitions.drop_before(connection, NOW.plus(-2))) == [first, second]
+    assert partitions.existing(connection, tried) == [NOW.plus(n) for n in range(-2, 1)]
 
 
 def test_the_command_makes_and_drops_and_says_so(tried: str) -> None:
-    partitions.create(connection, tried, NOW.plus(-2))
+    partitions.create(connection, tried, NOW.plus(-3))
     out = StringIO()
-    call_command("partitions", ahead=1, drop_before=f"{NOW.plus(-1).start:%Y-%m}", stdout=out)
+    call_command("partitions", ahead=1, drop_before=f"{NOW.plus(-2).start:%Y-%m}", stdout=out)
     assert out.getvalue().splitlines() == [
         f"made {NOW.table(tried)}",
         f"made {NOW.plus(1).table(tried)}",
-        f"dropped {NOW.plus(-2).table(tried)}",
+        f"dropped {NOW.plus(-3).table(tried)}",
         "1 months ahead",
     ]
 
@@ -201,6 +204,28 @@ def test_the_command_refuses_a_wrong_month_before_it_does_anything(tried: str, m
     with pytest.raises(CommandError, match="--drop-before"):
         call_command("partitions", drop_before=month)
     assert partitions.existing(connection, tried) == []
+
+
+def test_the_log_tells_up_to_where_it_was_dropped() -> None:
+    """A reader who has not had all of that is told so (410), and a later drop of less changes nothing."""
+    months = [NOW.plus(-4), NOW.plus(-3)]
+    for month in months:
+        partitions.create(connection, "event", month)
+    last = _old_event(months[1], xid=200)
+    for month, xid in ((months[0], 300), (months[1], 100)):
+        _old_event(month, xid)
+    dropped: list[tuple[int, UUID]] = []
+    for month in months:
+        assert month.table("event") in list(partitions.drop_before(connection, month.plus(1)))
+        dropped += RelayCursor.objects.filter(name="dropped").values_list("xid", "event_id")
+    assert [xid for xid, _ in dropped] == [300, 300]
+    assert last not in [identifier for _, identifier in dropped], "xids are higher in the older month: a clock was set"
+
+
+def _old_event(month: Month, xid: int) -> UUID:
+    identifier = ids.uuid7(month.start)
+    Event.objects.create(id=identifier, xid=xid, type="task.created", subject=identifier, at=month.start)
+    return identifier
 
 
 def test_a_task_of_a_month_that_is_missing_is_an_error_and_not_lost_silently() -> None:

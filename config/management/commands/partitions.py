@@ -1,4 +1,3 @@
-from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -29,6 +28,6 @@ class Command(BaseCommand):
             month = partitions.Month.parse(text)
         except ValueError as error:
             raise CommandError(f"--drop-before {text}: expected a month such as 2026-01.") from error
-        if month > partitions.Month.of(datetime.now(UTC)):
-            raise CommandError(f"--drop-before {text}: this month and later ones are in use.")
+        if month > partitions.first_in_use():
+            raise CommandError(f"--drop-before {text}: the last 30 days and what comes are in use.")
         return month
