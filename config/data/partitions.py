@@ -6,7 +6,7 @@ A partition is made beside its parent and then attached, which takes SHARE UPDAT
 readers and writers go on (`CREATE TABLE … PARTITION OF` would lock them out).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -73,21 +73,29 @@ def existing(connection: BaseDatabaseWrapper, parent: str) -> list[Month]:
     return sorted(Month.of_table(parent, name) for name in names)
 
 
-def create(connection: BaseDatabaseWrapper, parent: str, month: Month) -> None:
-    """Makes one month, whole or not at all; a month that another process made meanwhile is not an error."""
+def create(
+    connection: BaseDatabaseWrapper, parent: str, month: Month, fill: Callable[[str], None] | None = None
+) -> bool:
+    """Makes one month, whole or not at all; False when it was there, which another process may have made meanwhile.
+
+    `fill` puts rows into the new table before it is attached: indexes are then made once, over all of them.
+    """
     table, low, high = month.table(parent), ids.floor(month.start), ids.floor(month.plus(1).start)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '2s'")
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('partitions'))")
         if month in existing(connection, parent):
-            return
+            return False
         # The CHECK proves the bounds, so that ATTACH scans nothing.
         cursor.execute(
-            f"CREATE TABLE {table} (LIKE {parent} INCLUDING ALL,"
+            f"CREATE TABLE {table} (LIKE {parent} INCLUDING ALL{' EXCLUDING INDEXES' if fill else ''},"
             f" CONSTRAINT {table}_range CHECK (id >= '{low}' AND id < '{high}'))"
         )
+        if fill:
+            fill(table)
         cursor.execute(f"ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES FROM ('{low}') TO ('{high}')")
         cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_range")
+    return True
 
 
 def ensure(connection: BaseDatabaseWrapper, ahead: int = AHEAD, since: datetime | None = None) -> list[str]:
