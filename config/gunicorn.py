@@ -4,22 +4,18 @@ Read by the master, which loads the settings but never sets Django up: the worke
 """
 
 import atexit
-import json
 import os
 import shutil
-import socket
 import sys
 import tempfile
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from gunicorn import util
 
 from config import env
-from config.observability import context, logs
+from config.observability import logs
 
 
 def _make_samples_folder() -> None:
@@ -49,7 +45,7 @@ try:
 except ImproperlyConfigured as error:
     sys.exit(f"taskmill: {error}")  # one line, instead of a traceback from each worker
 
-worker_class = "gthread"
+worker_class = "config.server.worker.Worker"
 backlog = 1024
 timeout = 30  # a worker that does not answer its master for this long is replaced
 graceful_timeout = 30
@@ -62,31 +58,6 @@ limit_request_line, limit_request_fields, limit_request_field_size = 8190, 64, 1
 control_socket_disable = True
 proc_name = f"taskmill-{settings.PART}"
 accesslog = None  # the application writes one line for each request
-
-
-def _refuse(sock: socket.socket, status: int, reason: str, detail: str) -> None:
-    """gunicorn's own refusals, of what it cannot read as a request, as problem documents (RFC 9457).
-
-    `detail` repeats what was sent; it stands in the log already and goes nowhere else.
-    """
-    request_id = context.new_request_id()
-    problem = {
-        "type": "/problems/bad-request" if status == HTTPStatus.BAD_REQUEST else "about:blank",
-        "title": reason,
-        "status": status,
-        "detail": "The request line, a header or the body's framing is malformed or too long.",
-        "instance": "/",
-        "request_id": request_id,
-    }
-    body = json.dumps(problem)
-    head = (
-        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
-        f"Cache-Control: no-store\r\nX-Request-Id: {request_id}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    util.write_nonblock(sock, (head + body).encode("ascii"))
-
-
-util.write_error = _refuse  # there is no setting for it
 
 
 def when_ready(server: Any) -> None:

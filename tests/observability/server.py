@@ -17,7 +17,7 @@ COMMAND = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "config
 
 
 class Server:
-    def __init__(self, folder: Path, **env: str) -> None:
+    def __init__(self, folder: Path, application: str = COMMAND[-1], **env: str) -> None:
         self.port, self.metrics_port, self.log = free_port(), free_port(), folder / "gunicorn.log"
         own = {
             "API_BIND": f"127.0.0.1:{self.port}",
@@ -28,9 +28,8 @@ class Server:
         unset = {"PROMETHEUS_MULTIPROC_DIR"}
         inherited = {name: value for name, value in os.environ.items() if name not in unset}
         with self.log.open("wb") as output:
-            self.process = subprocess.Popen(
-                COMMAND, cwd=ROOT, env={**inherited, **own, **env}, stdout=output, stderr=subprocess.STDOUT
-            )
+            command, env = [*COMMAND[:-1], application], {**inherited, **own, **env}
+            self.process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT)
         eventually(self.answers, "the start of gunicorn", within=60)
 
     def answers(self) -> bool:

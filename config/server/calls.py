@@ -1,0 +1,83 @@
+"""Calls of the WSGI application: in the event loop when they are known to be short, otherwise in a thread.
+
+A call in the loop saves the hand-over to a thread, which costs as much as all that the server does besides. While it
+runs, its process does nothing else. So what may wait for something slow (a file, Keycloak, a search) runs in one of a
+few threads, and so does everything for a while after any call was slow: a frozen database holds up its neighbours
+once, by its own time-out, and not again at every call.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any, TypeVar, cast
+
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpResponse, StreamingHttpResponse
+from prometheus_client import Counter
+
+T = TypeVar("T")
+Environ = dict[str, Any]
+Response = HttpResponse | StreamingHttpResponse
+
+SLOW = 1.0  # seconds: more than a busy machine takes, less than any time-out
+WARY = 5.0  # seconds after a slow call in which every call has a thread
+SLOW_CALLS = Counter(
+    "taskmill_slow_calls", "Calls that held up the event loop, after which all had a thread for a while"
+)
+
+# Some queries on indexes, through connections with time-outs. What is not named here has a thread.
+_SHORT = ("/v1/tasks", "/v1/trash", "/v1/me", "/v1/notifications", "/v1/changes", "/livez")
+_LONG_ALL_THE_SAME = ("/v1/tasks/bulk",)
+_LONG_BY_QUERY = ("q=", "wait=")  # a search, a long poll
+
+
+class Calls:
+    def __init__(self, application: WSGIHandler, threads: int) -> None:
+        self._application = application
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="call")
+        self._wary_until = 0.0
+
+    def is_short(self, environ: Environ) -> bool:
+        path = environ["PATH_INFO"]
+        return (
+            path.startswith(_SHORT)
+            and not path.startswith(_LONG_ALL_THE_SAME)
+            and not any(name in environ["QUERY_STRING"] for name in _LONG_BY_QUERY)
+            and time.monotonic() >= self._wary_until
+        )
+
+    def here(self, environ: Environ) -> Response:
+        """The answer, made in the event loop itself."""
+        loop, started = asyncio.get_running_loop(), time.monotonic()
+        # Nothing else runs meanwhile, so this is no asynchronous code; Django's guards would take it for that.
+        asyncio._set_running_loop(None)
+        try:
+            return copy_context().run(self.call, environ)
+        finally:
+            asyncio._set_running_loop(loop)
+            if time.monotonic() - started > SLOW:
+                SLOW_CALLS.inc()
+                self._wary_until = time.monotonic() + WARY
+
+    async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work, *arguments)
+
+    async def elsewhere(self, environ: Environ) -> Response:
+        started = time.monotonic()
+        response = await self.in_thread(self.call, environ)
+        if self._wary_until and time.monotonic() - started > SLOW:
+            self._wary_until = max(self._wary_until, time.monotonic() + WARY)
+        return response
+
+    def call(self, environ: Environ) -> Response:
+        """Django's own answer. All that it does at the end of a request is done, unless the answer is a stream."""
+        response = cast(Response, self._application(environ, _start_response))
+        if not response.streaming:
+            response.close()
+        return response
+
+
+def _start_response(status: str, headers: Any, *_: Any) -> Any:
+    """Django returns its response, which has both."""

@@ -1,0 +1,151 @@
+"""What one client's connection answers. What a client has not taken yet waits in the socket's buffer, and a stream
+waits in its file: a slow client holds up nobody.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpResponse, StreamingHttpResponse
+
+from config.server import environ as environs
+from config.server import heads
+from config.server.calls import Environ, Response
+from config.server.later import Later
+from config.server.reading import PIECE, Reading
+
+if TYPE_CHECKING:
+    from config.server.worker import Worker
+
+logger = logging.getLogger("server")
+
+_NEVER = float("inf")
+
+
+class Connection(Reading):
+    def __init__(self, worker: "Worker") -> None:
+        super().__init__(worker)
+        self._calls = worker.calls
+        self._waiting: asyncio.Task[Any] | None = None  # for news
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._server, self._client = _address(transport, "sockname"), _address(transport, "peername")[0]
+
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        self._writable.set()
+        if self._waiting:
+            self._waiting.cancel()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+        self._serve()
+
+    def _serve(self) -> None:
+        if not self._is_complete or self._is_busy or self._is_closing or not self._writable.is_set():
+            return
+        self._is_complete, self.deadline = False, _NEVER
+        environ = environs.of(self._request, b"".join(self._body), self._server, self._client)
+        self._body = []
+        if not self._calls.is_short(environ):
+            self._start(self._call_elsewhere(environ))
+            return
+        try:
+            self._send(self._calls.here(environ), environ)
+        except Exception:  # noqa: BLE001 (whatever it is, the client gets an answer)
+            self._fail()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._is_busy = True
+        self._worker.start(self._guarded(work))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:  # noqa: BLE001 (whatever it is, the client gets an answer)
+            self._fail()
+
+    async def _call_elsewhere(self, environ: Environ) -> None:
+        response = await self._calls.elsewhere(environ)
+        self._is_busy = False
+        self._send(response, environ)
+
+    async def _call_later(self, later: Later, environ: Environ) -> None:
+        self._waiting = asyncio.current_task()
+        await later.wait(self._worker.is_leaving)
+        self._waiting = None
+        del environ[Later.ALLOWED]
+        response = self._calls.here(environ) if self._calls.is_short(environ) else await self._calls.elsewhere(environ)
+        self._is_busy = False
+        self._send(response, environ)
+
+    def _send(self, response: Response, environ: Environ) -> None:
+        if self._is_closing:
+            response.close()
+        elif isinstance(response, Later):
+            self._start(self._call_later(response, environ))
+        else:
+            closes = self._closes_after(response)
+            self._write(heads.of(response, closes=closes, version=self._request.version), response, closes)
+
+    def _closes_after(self, response: Response) -> bool:
+        return (
+            self._worker.is_last()
+            or self._request.should_close()
+            or not self._parser.is_complete
+            or self._parser.remaining_truncated
+            or not (isinstance(response, HttpResponse) or response.has_header("Content-Length"))
+        )
+
+    def _write(self, head: bytes, response: Response, closes: bool) -> None:
+        if self._request.method == "HEAD" or response.status_code in heads.WITHOUT_BODY:
+            self._transport.write(head)
+            response.close()
+        elif isinstance(response, HttpResponse):
+            self._transport.write(head + response.content)
+        else:
+            self._transport.write(head)
+            self._start(self._stream(response, closes))
+            return
+        self._next(closes)
+
+    async def _stream(self, response: StreamingHttpResponse, closes: bool) -> None:
+        """Piece by piece, each when the client has taken the one before; a client that has left gets no more."""
+        try:
+            pieces = iter(response)
+            while not self._is_closing and (piece := await self._calls.in_thread(next, pieces, None)) is not None:
+                self.deadline = self._loop.time() + PIECE
+                self._transport.write(piece)
+                await self._writable.wait()
+        except Exception:
+            logger.exception("a stream broke off")
+            closes, self._is_closing = True, True
+            self._transport.abort()  # an orderly end could pass for the whole
+        finally:
+            await self._calls.in_thread(response.close)
+        self._is_busy = False
+        self._next(closes)
+
+    def _next(self, closes: bool) -> None:
+        if closes or self._is_closing:
+            self._leave()
+        else:
+            self._read_next()
+
+    def _fail(self) -> None:
+        """Outside of Django, which answers each exception of a view."""
+        logger.exception("a call failed in the server")
+        self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _address(transport: Any, name: str) -> tuple[str, str]:
+    found = transport.get_extra_info(name)
+    return (str(found[0]), str(found[1])) if isinstance(found, tuple) else ("", "")  # a Unix socket has none

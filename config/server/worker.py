@@ -1,0 +1,125 @@
+"""gunicorn's worker that answers in its event loop: its ASGI worker's loop, signals and end, with our connections."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from gunicorn.asgi.parser import PythonProtocol
+from gunicorn.workers.gasgi import ASGIWorker
+
+from config.data.postgres import base
+from config.server.calls import Calls
+from config.server.connection import Connection
+from config.server.reading import Reading
+
+try:
+    from gunicorn_h1c import H1CProtocol as Parser  # in C, where it is installed
+except ImportError:
+    Parser = PythonProtocol
+
+_LONGEST_WAIT = 5.0  # seconds for a database: longer than the pooler's own limits, far from the master's `timeout`
+_EVERY = 1.0  # seconds between two looks at deadlines, and two signs of life
+
+
+class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
+    calls: Calls
+    alive: bool
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """`threads` counts those for slow calls here; gunicorn's own would warn of it."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.connections: set[Reading] = set()
+        self.is_leaving = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def load_wsgi(self) -> None:
+        base.longest_wait = _LONGEST_WAIT
+        self.calls = Calls(self.app.wsgi(), self.cfg.threads)
+
+    def new_parser(self, head: Callable[[], bool], piece: Callable[[bytes], None], end: Callable[[], None]) -> Any:
+        return Parser(
+            on_headers_complete=head,
+            on_body=piece,
+            on_message_complete=end,
+            limit_request_line=self.cfg.limit_request_line,
+            limit_request_fields=self.cfg.limit_request_fields,
+            limit_request_field_size=self.cfg.limit_request_field_size,
+        )
+
+    def is_last(self) -> bool:
+        """Counts an answer; true when its connection should not go on, because the worker will end."""
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False
+        return not self.alive
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(work)
+        self._tasks.add(task)  # the loop itself keeps no reference
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self) -> None:
+        while self.alive and self.ppid == os.getppid():
+            self._look()
+            self._listen(len(self.connections) < self.worker_connections)
+            await asyncio.sleep(_EVERY)
+        await self._leave()
+
+    def _listen(self, wanted: bool) -> None:
+        for listener in self.sockets:
+            if wanted:
+                self.loop.add_reader(listener.sock, self._accept, listener.sock)
+            else:
+                self.loop.remove_reader(listener.sock)
+
+    def _accept(self, listener: socket.socket) -> None:
+        """One connection at a time: who takes all that wait leaves none to workers that have nothing to do."""
+        try:
+            connection, _ = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # another worker was quicker
+        except OSError as error:
+            self.log.warning("A connection could not be taken: %s", error)
+            self._listen(False)  # until the next look: there are no file descriptors left
+            return
+        connection.setblocking(False)
+        self.start(self._open(connection))
+        if len(self.connections) >= self.worker_connections:
+            self._listen(False)
+
+    async def _open(self, connection: socket.socket) -> None:
+        try:
+            await self.loop.connect_accepted_socket(lambda: Connection(self), connection)
+        except OSError:
+            connection.close()
+
+    def _look(self) -> None:
+        self.notify()
+        now = self.loop.time()
+        for connection in list(self.connections):
+            if connection.deadline < now:
+                connection.expire()
+
+    async def _leave(self) -> None:
+        """Answers what was asked. Connections get a moment for a last request, whose answer says that they end."""
+        self._listen(False)
+        for listener in self.sockets:
+            listener.close()
+        self.is_leaving.set()
+        await self._until_empty(_EVERY)
+        for connection in list(self.connections):
+            if connection.is_idle:
+                connection.close()
+        await self._until_empty(self.cfg.graceful_timeout)
+
+    async def _until_empty(self, seconds: float) -> None:
+        until = self.loop.time() + seconds
+        while self.connections and self.loop.time() < until and not self._quick_shutdown:
+            self._look()
+            await asyncio.sleep(0.05)

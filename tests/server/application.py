@@ -1,0 +1,69 @@
+"""A tiny application that does on demand what is hard to bring about in the real one, for the real server."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.http import HttpResponse, StreamingHttpResponse
+
+from config.server.later import Later, is_allowed
+
+PIECE = b"x" * 100_000
+PIECES = 200
+taken = 0  # pieces that the server has asked for
+
+
+def _pieces(broken: bool) -> Iterator[bytes]:
+    global taken  # noqa: PLW0603
+    for _ in range(PIECES):
+        taken += 1
+        if broken and taken > 3:
+            raise OSError("the disk is gone")
+        yield PIECE
+
+
+def _stream(request: WSGIRequest, broken: bool = False) -> StreamingHttpResponse:
+    global taken  # noqa: PLW0603
+    taken = 0
+    return StreamingHttpResponse(_pieces(broken), headers={"Content-Length": str(PIECES * len(PIECE))})
+
+
+def _sleep(request: WSGIRequest) -> HttpResponse:
+    time.sleep(float(request.GET["seconds"]))
+    return HttpResponse("slept")
+
+
+def _poll(request: WSGIRequest) -> HttpResponse:
+    seconds = float(request.GET["seconds"])
+    return Later(lambda: asyncio.sleep(seconds), 20) if is_allowed(request) else HttpResponse("news")
+
+
+def _tell(request: WSGIRequest) -> HttpResponse:
+    told = [name for name in request.META if name.startswith("HTTP_")]
+    return HttpResponse(f"{request.method} {request.path} {request.META['HTTP_HOST']} {request.read().decode()} {told}")
+
+
+_ANSWERS: dict[str, Any] = {
+    "/livez": lambda request: HttpResponse("alive"),
+    "/v1/tasks/sleep": _sleep,  # in the loop
+    "/sleep": _sleep,  # in a thread
+    "/v1/changes": _poll,
+    "/stream": _stream,
+    "/broken": lambda request: _stream(request, broken=True),
+    "/taken": lambda request: HttpResponse(str(taken)),
+    "/v1/tasks/tell": _tell,
+    "/v1/tasks/fail": lambda request: 1 / 0,
+}
+
+
+class Application(WSGIHandler):
+    def load_middleware(self, is_async: bool = False) -> None:
+        """None of the real one's."""
+
+    def get_response(self, request: Any) -> Any:
+        return _ANSWERS[request.path](request)
+
+
+application = Application()

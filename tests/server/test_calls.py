@@ -1,0 +1,146 @@
+"""Slow calls, long polls and streams beside quick calls, and the end of a worker. On the real server."""
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.config.servers import eventually
+from tests.observability import samples
+from tests.observability.server import Server
+from tests.server.application import PIECE, PIECES
+from tests.server.client import Client
+
+
+def test_calls_in_threads_do_not_hold_up_quick_ones(server: Server) -> None:
+    with Client(server.port) as slow, Client(server.port) as quick:
+        slow.ask("GET", "/sleep?seconds=1")
+        for _ in range(20):
+            quick.ask("GET", "/livez")
+            assert quick.answer().body == b"alive"
+        slow.socket.setblocking(False)
+        with pytest.raises(BlockingIOError):  # all twenty came first
+            slow.socket.recv(1)
+        slow.socket.setblocking(True)
+        assert slow.answer().body == b"slept"
+
+
+def test_after_a_slow_call_all_have_threads_for_a_while(server: Server) -> None:
+    """A frozen database would hold up the loop at every call otherwise."""
+    with ExitStack() as stack:
+        first, second, third = (stack.enter_context(Client(server.port)) for _ in range(3))
+        first.ask("GET", "/v1/tasks/sleep?seconds=1.2")
+        assert first.answer().body == b"slept"
+        second.ask("GET", "/v1/tasks/sleep?seconds=1")
+        third.ask("GET", "/livez")
+        assert third.answer().body == b"alive"
+        second.socket.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            second.socket.recv(1)
+    assert samples.total(samples.scrape(server.metrics_port), "taskmill_slow_calls_total")
+
+
+def test_long_polls_hold_no_thread_and_answer_for_good_the_second_time(server: Server) -> None:
+    with ExitStack() as stack:
+        polls = [stack.enter_context(Client(server.port)) for _ in range(20)]
+        for poll in polls:
+            poll.ask("GET", "/v1/changes?seconds=1")
+        assert server.get("/sleep?seconds=0")[0] == 200
+        assert {poll.answer().body for poll in polls} == {b"news"}
+
+
+def test_a_stream_is_read_as_fast_as_its_client_takes_it(server: Server) -> None:
+    with Client(server.port) as slow, Client(server.port) as other:
+        slow.ask("GET", "/stream")
+        asked = [b"", b" "]
+        while asked[-1] != asked[-2]:  # until the server waits for the client
+            time.sleep(0.2)
+            other.ask("GET", "/taken")
+            asked.append(other.answer().body)
+        assert int(asked[-1]) < PIECES
+        assert slow.answer().body == PIECE * PIECES
+        slow.ask("GET", "/livez")
+        assert slow.answer().body == b"alive"
+
+
+def test_a_stream_that_breaks_off_does_not_look_whole(server: Server) -> None:
+    with Client(server.port) as client:
+        client.ask("GET", "/broken")
+        answer = client.answer()
+        assert len(answer.body) < int(answer.headers["content-length"])
+        assert client.is_over()
+    eventually(lambda: server.lines(event="a stream broke off"), "the line")
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_stream_ends_it(server: Server) -> None:
+    with Client(server.port) as client:
+        client.ask("GET", "/stream")
+        client.socket.recv(1)
+    before = ""
+    with Client(server.port) as other:
+        while True:
+            other.ask("GET", "/taken")
+            now = other.answer().body.decode()
+            if now == before:
+                break
+            before = now
+            time.sleep(0.2)
+    assert int(before) < PIECES
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
+def test_no_request_is_lost_while_workers_are_replaced(tmp_path: Path, number: signal.Signals) -> None:
+    """SIGHUP to the master replaces all at once; a killed worker loses only what it was answering."""
+    server = Server(tmp_path, "tests.server.application", API_WORKERS="2")
+    stop, lost = threading.Event(), []
+
+    def keep_asking(_: int) -> int:
+        done = 0
+        while not stop.is_set():
+            with Client(server.port) as client:
+                while not stop.is_set():
+                    client.ask("GET", "/livez")
+                    try:
+                        answer = client.answer()
+                    except (EOFError, ConnectionResetError) as error:
+                        lost.append(error)
+                        break
+                    done += 1
+                    if answer.headers.get("connection") == "close":
+                        break
+        return done
+
+    first = server.workers()
+    with ThreadPoolExecutor(4) as threads:
+        asking = [threads.submit(keep_asking, n) for n in range(4)]
+        if number == signal.SIGHUP:
+            server.process.send_signal(number)
+        else:
+            os.kill(first[0], number)
+        eventually(lambda: len(set(server.workers()) - set(first)) == (2 if number == signal.SIGHUP else 1), "new ones")
+        eventually(lambda: len(server.workers()) == 2, "the end of the old ones", within=20)
+        stop.set()
+        assert sum(done.result() for done in asking) > 0
+    assert server.stop() == 0
+    assert len(lost) <= (0 if number == signal.SIGHUP else 4)
+
+
+def test_a_stop_waits_for_calls_and_ends_long_polls(tmp_path: Path) -> None:
+    server = Server(tmp_path, "tests.server.application", API_WORKERS="1")
+    with Client(server.port) as call, Client(server.port) as poll, Client(server.port) as idle:
+        call.ask("GET", "/sleep?seconds=2")
+        poll.ask("GET", "/v1/changes?seconds=19")
+        idle.ask("GET", "/livez")
+        idle.answer()
+        time.sleep(0.2)  # so that all have begun
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 15  # not the poll's 19
+        assert call.answer().body == b"slept"
+        assert poll.answer().body == b"news"
+        assert idle.is_over()

@@ -1,0 +1,139 @@
+"""What clients send, in whole and in pieces, and what they get. Each test has the real server on the other side."""
+
+import json
+from contextlib import ExitStack
+
+import pytest
+
+from tests.observability.server import Server
+from tests.server.client import Client
+
+REFUSED = {
+    "a control character": (b"GET /livez HTTP/1.1\r\nHost: x\r\nX-A: a\x01b\r\n\r\n", 400),
+    "no method": (b"get /livez HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "two lengths": (b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+    "a length beside chunks": (
+        b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "an unknown coding": (b"POST /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: odd\r\n\r\n", 501),
+    "eighty headers": (b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: 1\r\n" % n for n in range(80)) + b"\r\n", 431),
+    "a long line": (b"GET /" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_read_is_refused_as_a_problem(server: Server, name: str) -> None:
+    request, status = REFUSED[name]
+    with Client(server.port) as client:
+        client.send(request)
+        answer = client.answer()
+        assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
+        assert json.loads(answer.body)["request_id"] == answer.headers["x-request-id"]
+        assert client.is_over()
+
+
+def test_requests_sent_together_are_answered_in_their_order(server: Server) -> None:
+    with Client(server.port) as client:
+        for target in ("/v1/tasks/tell?1", "/sleep?seconds=0.1", "/v1/tasks/tell", "/taken"):
+            client.ask("GET", target)
+        bodies = [client.answer().body.split()[:2] for _ in range(4)]
+    assert bodies[:3] == [[b"GET", b"/v1/tasks/tell"], [b"slept"], [b"GET", b"/v1/tasks/tell"]]
+    assert bodies[3][0].isdigit()
+
+
+def test_many_requests_in_one_piece_are_all_answered(server: Server) -> None:
+    with Client(server.port) as client:
+        client.send(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" * 3_000)
+        assert {client.answer().status for _ in range(3_000)} == {200}
+
+
+def test_a_request_in_single_bytes_is_one_request(server: Server) -> None:
+    with Client(server.port) as client:
+        for byte in b"POST /v1/tasks/tell HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello":
+            client.send(bytes([byte]))
+        assert b"POST /v1/tasks/tell x hello" in client.answer().body
+
+
+def test_half_sent_bodies_hold_up_nobody(server: Server) -> None:
+    with ExitStack() as stack:
+        slow = [stack.enter_context(Client(server.port)) for _ in range(30)]
+        for client in slow:
+            client.send(b"POST /v1/tasks/tell HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello")
+        assert server.get("/sleep?seconds=0")[0] == 200
+        for client in slow:
+            client.send(b"world")
+            assert b"helloworld" in client.answer().body
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 50000000", b"Transfer-Encoding: chunked"])
+def test_an_answer_that_needs_no_body_waits_for_none_and_ends_the_connection(server: Server, framing: bytes) -> None:
+    with Client(server.port) as client:
+        client.send(b"POST /v1/tasks/tell HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n\r\n")
+        answer = client.answer()
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        client.send(b"1\r\nx\r\n" * 50_000)  # thrown away, and no reset that would take the answer along
+        assert client.is_over()
+
+
+def test_a_client_that_waits_for_100_gets_it_and_only_for_a_body_that_is_read(server: Server) -> None:
+    with Client(server.port) as client:
+        client.send(b"POST /v1/tasks/tell HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        assert client.answer().status == 100
+        client.send(b"ab")
+        assert b" ab " in client.answer().body
+        client.send(
+            b"POST /v1/tasks/tell HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert client.answer().status == 200
+
+
+def test_head_has_the_head_of_get_and_no_body(server: Server) -> None:
+    with Client(server.port) as client:
+        for target in ("/livez", "/stream"):
+            client.ask("HEAD", target)
+            assert int(client.answer(with_body=False).headers["content-length"]) > 0
+        client.ask("GET", "/livez")
+        assert client.answer().body == b"alive"
+
+
+def test_the_absolute_form_names_the_host(server: Server) -> None:
+    with Client(server.port) as client:
+        client.ask("GET", "http://localhost/v1/tasks/tell")
+        assert client.answer().body.startswith(b"GET /v1/tasks/tell localhost")
+
+
+def test_names_with_an_underscore_do_not_pass_for_others(server: Server) -> None:
+    with Client(server.port) as client:
+        client.ask("GET", "/v1/tasks/tell", **{"X_Forwarded_For": "10.0.0.1", "X-Other": "1"})
+        told = client.answer().body
+        assert b"X_OTHER" in told
+        assert b"FORWARDED" not in told
+
+
+@pytest.mark.parametrize(
+    ("head", "connection"),
+    [
+        (b"HTTP/1.0\r\n", "close"),
+        (b"HTTP/1.0\r\nConnection: keep-alive\r\n", "keep-alive"),
+        (b"HTTP/1.1\r\nConnection: close\r\n", "close"),
+        (b"HTTP/1.1\r\n", None),
+    ],
+)
+def test_a_connection_stays_as_the_client_wants(server: Server, head: bytes, connection: str | None) -> None:
+    with Client(server.port) as client:
+        client.send(b"GET /livez " + head + b"Host: x\r\n\r\n")
+        assert client.answer().headers.get("connection") == connection
+        if connection != "close":
+            client.ask("GET", "/livez")
+            assert client.answer().status == 200
+        else:
+            assert client.is_over()
+
+
+def test_what_django_does_not_catch_is_a_problem_too(server: Server) -> None:
+    with Client(server.port) as client:
+        client.ask("GET", "/v1/tasks/fail")
+        answer = client.answer()
+    assert (answer.status, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert server.lines(event="a call failed in the server")
