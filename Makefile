@@ -55,6 +55,10 @@ test: install-dev ## run all tests, on the real servers (started and stopped for
 test-fast: install-dev ## run the tests that need no servers, in under a minute
 	@$(PYTHON) -m pytest -m "not stack and not embedded and not browser and not install" $(ARGS)
 
+.PHONY: bench
+bench: install-dev ## measure a system of its own with wrk: BENCH_TASKS=100000, REFERENCE=<folder> to compare
+	@$(PYTHON) -m tests.load
+
 .PHONY: check
 check: install-dev ## lint, types, imports, migrations, settings, OpenAPI document and what would break its clients, links of the docs, licences
 	@$(PYTHON) -m ruff check .
@@ -77,5 +81,5 @@ lock: ## lock the requirements again, with hashes
 .PHONY: clean
 clean: ## remove the local systems' data and all caches of the checkout; .venv stays
 	@$(ASK) clean
-	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .bench .artifacts .cache
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .artifacts .cache
 	@find . -path ./.venv -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf

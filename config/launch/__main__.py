@@ -63,7 +63,7 @@ def _with_stack(arguments: argparse.Namespace) -> None:
 
 
 def _clean(arguments: argparse.Namespace) -> None:
-    for folder in (STACK, ROOT / ".run"):
+    for folder in (STACK, ROOT / ".run", ROOT / ".bench"):
         disk.remove(folder)
 
 
