@@ -70,3 +70,27 @@ class Task(models.Model):
         if "status" not in changes:
             return {}
         return {"completed_at": now if changes["status"] == Status.COMPLETED else None}
+
+
+class TaskCount(models.Model):
+    """How many living tasks an owner has got or lost, by status and, until they are completed, by day (UTC) due.
+
+    The triggers of `task` add a row for each statement; the sum of an owner's rows is what he has. No row is ever
+    changed, so that no writer waits for another. `services.counts` folds rows into their sums.
+    """
+
+    owner = models.CharField(max_length=255)
+    status = models.CharField(max_length=16)
+    due_on = models.DateField(null=True)
+    number = models.BigIntegerField()
+    folded = models.BooleanField(db_default=False)
+
+    class Meta:
+        db_table = "task_count"
+        indexes = [
+            models.Index(fields=["owner"], include=["status", "due_on", "number"], name="task_count_owner"),
+            models.Index(fields=["owner"], condition=models.Q(folded=False), name="task_count_unfolded"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number:+} {self.status} of {self.owner}"

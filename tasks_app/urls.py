@@ -4,6 +4,7 @@ from django.urls import path
 
 from tasks_app.api.bulk import BulkViewSet
 from tasks_app.api.changes import ChangesViewSet
+from tasks_app.api.counts import CountsViewSet
 from tasks_app.api.history import HistoryViewSet
 from tasks_app.api.tasks import TaskViewSet
 from tasks_app.api.trash import TrashViewSet
@@ -11,6 +12,7 @@ from tasks_app.api.trash import TrashViewSet
 urlpatterns = [
     path("tasks", TaskViewSet.as_view({"get": "list", "post": "create"}), name="tasks"),
     path("tasks/bulk", BulkViewSet.as_view({"post": "create"}), name="bulk"),
+    path("tasks/counts", CountsViewSet.as_view({"get": "counts"}), name="counts"),
     path(
         "tasks/<id:id>",
         TaskViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),

@@ -30,6 +30,15 @@ _BEFORE_DROP = {
     """
 }
 
+# What becomes untrue with the rows of a month, in the transaction in which they go.
+_WITH_DROP = {
+    "task": """
+        INSERT INTO task_count (owner, status, due_on, number)
+        SELECT owner, status, CASE WHEN status <> 'completed' THEN (due_at AT TIME ZONE 'UTC')::date END, -count(*)
+        FROM {table} WHERE deleted_at IS NULL GROUP BY 1, 2, 3
+    """
+}
+
 
 class Month(NamedTuple):
     year: int
@@ -128,7 +137,10 @@ def drop_before(connection: BaseDatabaseWrapper, limit: Month) -> Iterator[str]:
                     if attached:
                         how = "FINALIZE" if pending else "CONCURRENTLY"
                         cursor.execute(f"ALTER TABLE {parent} DETACH PARTITION {table} {how}")
-                    cursor.execute(f"DROP TABLE {table}")
+                    with transaction.atomic(using=connection.alias):
+                        if parent in _WITH_DROP:
+                            cursor.execute(_WITH_DROP[parent].format(table=table))
+                        cursor.execute(f"DROP TABLE {table}")
                 yield table
 
 

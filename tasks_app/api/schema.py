@@ -1,7 +1,7 @@
 """What the OpenAPI document says of /v1/tasks beyond the code."""
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 
 from config.api.schema import (
@@ -142,6 +142,25 @@ CHANGES_OPERATIONS = operations(
             ),
         ],
         **operation(_CHANGES, errors=(400, 410)),
+    )
+)
+
+_COUNTS = {"pending": 12, "in-progress": 3, "completed": 240, "overdue": 2}
+COUNTS_OPERATIONS = operations(
+    counts=extend_schema(
+        summary="Count your tasks",
+        description=(
+            "How many of your own tasks are in each status, and how many are due and not completed. Exact, your own "
+            "writes included, and as cheap with many tasks as with few. Needs `tasks:read`."
+        ),
+        **operation(
+            OpenApiResponse(
+                inline_serializer("TaskCounts", {name: serializers.IntegerField() for name in _COUNTS}),
+                description="The numbers.",
+                examples=[OpenApiExample("counts", value=_COUNTS)],
+            ),
+            errors=(400,),
+        ),
     )
 )
 

@@ -21,7 +21,7 @@ DROPPED = "dropped"  # the cursor behind the last event of the last month that w
 # Only `event_owner` reads no more than it gives, and statistics lag behind a log that grows. So the planner may not
 # sort, or it would gather all events of an owner whom it takes for a small one; and it may not see the values (hence
 # the sub-selects), or it would take the newest range for empty, or the owner for a large one, and use `event_log`.
-# Both statements go to the server as one, in a transaction of their own (docs/decisions/0007-the-feeds-one-plan.md).
+# Both statements go to the server as one, in a transaction of their own (docs/decisions/0009-the-feeds-one-plan.md).
 PLAN = "SET LOCAL enable_sort = off;"
 # The type: an owner's export requests stand in the log too.
 BEHIND = """

@@ -52,6 +52,7 @@ MATRIX = [
     Row("POST", "/v1/tasks/bulk", "     401 403 403 404 403 200 200", _bulk(_TASK | {"body": {"title": "x"}})),
     Row("POST", "/v1/tasks/bulk", "     401 403 403 404 403 200 200", _bulk(_TASK | {"op": "delete"})),
     Row("POST", "/v1/tasks/bulk", "     401 403 403 404 403 200 200", _bulk({"op": "restore", "id": "{trashed}"})),
+    Row("GET", "/v1/tasks/counts", "    401 403 200 200 200 200 200"),
     Row("GET", "/v1/changes", "         401 403 200 200 200 200 200"),
     Row("GET", "/v1/trash", "           401 403 200 200 200 200 200"),
     Row("DELETE", "/v1/trash/{trashed}", "401 403 403 404 403 204 204"),

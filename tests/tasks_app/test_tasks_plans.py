@@ -43,6 +43,7 @@ def months_of_tasks(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         for month in months:
             cursor.execute(f"DROP TABLE {month.table('task')}")
+        cursor.execute("DELETE FROM task_count")
 
 
 @pytest.fixture
