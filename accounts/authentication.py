@@ -16,6 +16,7 @@ from accounts.tokens import InvalidToken
 from config.api import client, limits
 from config.api.problems import Problem, unavailable
 from config.cache import gate
+from config.cache.shelf import Place
 from config.data import reading
 from config.observability import context
 
@@ -38,12 +39,19 @@ class KeycloakAuthentication(OIDCAuthentication):  # type: ignore[misc] # the pa
                 plain, _challenge("unauthenticated", None, "Send a Keycloak access token as `Authorization: Bearer …`.")
             )
         principal = self._principal(plain, token)
-        verdict = gate.enter(principal.id, session=principal.sid, issued_at=principal.issued_at, cost=_cost(request))
+        verdict = gate.enter(
+            principal.id,
+            session=principal.sid,
+            issued_at=principal.issued_at,
+            cost=_cost(request),
+            place=_place(request, principal.id),
+        )
         if self._denied(principal, verdict):
             _refuse(plain, _invalid("The token was revoked: log in again."))
         context.user_id.set(principal.id)  # the request's log line says who called
         limits.admit(plain, verdict.usage)
         _place_reads(verdict)
+        plain.__dict__["look"] = verdict.look
         sightings.note(principal)
         return principal, None
 
@@ -72,7 +80,7 @@ class KeycloakAuthentication(OIDCAuthentication):  # type: ignore[misc] # the pa
         return (
             verdict.denied
             or principal.issued_at <= self.backend.access().denied_before
-            or (verdict.redis_down and denials.covers(principal.id, principal.sid, principal.issued_at))
+            or (verdict.unsure and denials.covers(principal.id, principal.sid, principal.issued_at))
         )
 
 
@@ -87,9 +95,15 @@ def _cost(request: Request) -> int:
     return int(getattr(request.parser_context["view"], "cost", 1))
 
 
+def _place(request: Request, subject: str) -> Place | None:
+    """Where the view may find what is asked for, before it is known whether the caller may have it."""
+    place = getattr(request.parser_context["view"], "place", None)
+    return None if place is None else place(request, subject)
+
+
 def _place_reads(verdict: gate.Verdict) -> None:
     """A caller sees his own writes: on the primary when nobody knows what he wrote."""
-    if verdict.redis_down:
+    if verdict.unsure:
         reading.demand_primary()
     else:
         reading.demand(verdict.wrote)

@@ -131,6 +131,7 @@ DATABASE_ROUTERS = ["config.routers.ReplicaRouter"]
 # Redis: one call may cost a request at most 100 ms, and nothing once the breaker is open (config.cache).
 CACHE_URL = env.url("CACHE_URL", schemes=("redis", "rediss", "unix"))
 CACHE_TIMEOUT = env.duration("CACHE_TIMEOUT", 0.1)
+CACHE_TTL = env.duration("CACHE_TTL", 120.0)  # at most; 0: reads are not kept
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",

@@ -10,12 +10,14 @@ import redis as redis_client
 from django.conf import settings as django_settings
 
 from accounts import access, keys, sightings, verified
+from config.cache import memory
 from config.cache import redis as house_redis
 from config.env import Rate
 from config.launch import state
 from config.launch.client import LocalSystem
 from tests.accounts.keycloak import Jwks, Mint, rsa_key
 from tests.cast import PEOPLE, Caller
+from tests.config.servers import LONG_AGO
 from tests.embedded_fixture import embedded  # noqa: F401 - a fixture
 from tests.journeys.system import System
 
@@ -54,6 +56,7 @@ def redis() -> Iterator["redis_client.Redis"]:
     """The tests' own database of a real Redis, empty."""
     client = redis_client.Redis.from_url(django_settings.CACHE_URL)
     client.flushdb()
+    client.set(memory.KEY, LONG_AGO)
     deadline = time.monotonic() + 5
     while not house_redis.available():  # a drill before this one may have opened the breaker
         assert time.monotonic() < deadline, "the breaker stays open"

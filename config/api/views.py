@@ -14,7 +14,8 @@ from config.api.caller import caller
 from config.api.permissions import Required
 from config.api.problems import Problem
 from config.api.renderers import JSONRenderer
-from config.cache import gate
+from config.cache import gate, marks
+from config.cache.shelf import Look, Place
 from config.data import consistency, reading
 from config.observability import context
 
@@ -42,7 +43,7 @@ class ApiViewSet(ViewSet):
         self.perform_authentication(request)
         context.user_id.set(caller(request).id)
         self.check_permissions(request)
-        reading.demand(_demanded_states(request._request))
+        _demand(request._request)
         if (problem := bodies.refusal(request._request)) is not None:
             raise problem
         self.check_parameters(request)
@@ -68,6 +69,10 @@ class ApiViewSet(ViewSet):
             if (admitted := authenticator.authenticate(request)) is not None:
                 request.user = admitted[0]
         self.check_permissions(request)
+
+    def place(self, request: Request, subject: str) -> Place | None:
+        """Where that which this call reads may be kept; it is looked up when the caller is."""
+        return None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with reading.scope(None, replicas=request.method in SAFE):
@@ -102,9 +107,23 @@ def _demanded_states(request: HttpRequest) -> tuple[int, ...]:
         raise Problem("bad-request", "Consistency-Token is not a token of this server.") from error
 
 
+def _demand(request: HttpRequest) -> None:
+    states = _demanded_states(request)
+    reading.demand(states)
+    look = look_of(request)
+    if look is not None and states:
+        look.after = max(states)
+
+
+def look_of(request: HttpRequest) -> Look | None:
+    """What was found at the view's `place`; None when nothing can be known."""
+    return request.__dict__.get("look")
+
+
 def wrote(request: Request, response: HttpResponseBase, xid: int) -> None:
     """Called after a commit: the caller's next reads see it, wherever they go."""
-    gate.remember_write(caller(request).id, xid)
+    if not marks.told(xid):  # before the commit, with its event
+        gate.remember_write(caller(request).id, xid)
     response.headers[CONSISTENCY_TOKEN] = consistency.encode(xid)
 
 

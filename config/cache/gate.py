@@ -1,28 +1,27 @@
-"""What every call asks Redis, in one round trip: is the caller denied, over a limit, or reading behind a write?
+"""What every call asks Redis, in one round trip: is the caller denied, over a limit, reading behind a write? And
+what is kept of that which he reads?
 
-This module owns the layout of the keys. All keys of one subject share a hash tag, so that the scripts work on
-Redis Cluster. Without Redis the answers are `redis_down`: limits come from a share of the quota that each
-process holds, denials from PostgreSQL (accounts.denials), and reads go to the primary.
+All keys of one subject share a hash tag, so that the scripts work on Redis Cluster. Without Redis the answers are
+`redis_down`: limits come from a share of the quota that each process holds. Then, and while Redis may have forgotten
+something (`unsure`), denials come from PostgreSQL (accounts.denials) and reads go to the primary.
 """
 
 import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
-from config.cache import local_window
-from config.cache.redis import Script, Unavailable, call
+from config.cache import local_window, marks, memory, redis
+from config.cache.commands import Script, lua
+from config.cache.keys import key as _key
+from config.cache.redis import Unavailable, call
+from config.cache.shelf import Look, Place
 from config.env import Rate
 
-WRITE_MEMORY = 60  # seconds for which a principal's own writes are remembered; a replica behind more is not read
-# Of two writes at the same time the one with the lower transaction id may commit last, so one id is not enough.
-_WRITES_KEPT = 16
-
-_WINDOW = Path(__file__).with_name("window.lua").read_text(encoding="utf-8")
+_WINDOW = lua("window") + lua("clock")
 _ENTER = Script(
     _WINDOW
     + """
@@ -30,19 +29,13 @@ local before = redis.call('GET', KEYS[2])
 local denied = 0
 if before and tonumber(ARGV[4]) <= (tonumber(before) or math.huge) then denied = 1 end
 if denied == 0 and KEYS[3] ~= KEYS[2] and redis.call('EXISTS', KEYS[3]) == 1 then denied = 1 end
-local usage = window(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), milliseconds(), tonumber(ARGV[3]))
-return {denied, redis.call('LRANGE', KEYS[4], 0, -1), usage[1], usage[2], usage[3], usage[4]}
+local now = milliseconds()
+local usage = window(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), now, tonumber(ARGV[3]))
+return {denied, redis.call('LRANGE', KEYS[4], 0, -1), usage[1], usage[2], usage[3], usage[4], now}
 """
 )
 _COUNT = Script(
     _WINDOW + "return window(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), milliseconds(), tonumber(ARGV[3]))"
-)
-_REMEMBER = Script(
-    """
-redis.call('LPUSH', KEYS[1], ARGV[1])
-redis.call('LTRIM', KEYS[1], 0, ARGV[2])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-"""
 )
 # Out of the slot that it was counted in: out of another one it would leave a gap in which one call too many passes.
 _REFUND = Script(
@@ -74,18 +67,16 @@ class Verdict:
     wrote: tuple[int, ...]  # the transactions that this principal wrote in lately
     usage: Usage
     redis_down: bool = False
+    unsure: bool = False  # Redis is down, or was a moment ago, or has lost what it knew: writes and denials too
+    look: Look | None = None
 
     @property
     def limited(self) -> bool:
         return not self.usage.allowed
 
 
-def _key(subject: str, what: str) -> str:
-    return f"tm:{{{subject}}}:{what}"
-
-
-def enter(subject: str, *, session: str | None, issued_at: int, cost: int = 1) -> Verdict:
-    """Counts one call of `subject` under the policy `user` and tells all that Redis knows of him."""
+def enter(subject: str, *, session: str | None, issued_at: int, cost: int = 1, place: Place | None = None) -> Verdict:
+    """Counts one call of `subject` under the policy `user` and tells all that Redis knows of him, and of `place`."""
     rate = settings.RATE_LIMITS["user"]
     denied = _key(subject, "denied")
     keys = [
@@ -94,19 +85,32 @@ def enter(subject: str, *, session: str | None, issued_at: int, cost: int = 1) -
         _key(subject, f"denied:{session}") if session else denied,
         _key(subject, "wrote"),
     ]
+    commands = [_ENTER.on(keys, [rate.limit, rate.window * 1000, cost, issued_at]), memory.ASK]
+    look = None if place is None or redis.lately_back() else Look(place)
+    if look is not None:
+        commands.append(look.command())
     try:
-        answer = _ENTER.run(keys, [rate.limit, rate.window * 1000, cost, issued_at])
+        answer, remembered, *looked = redis.together(commands)
+        known = memory.of(remembered, int(answer[6]))
+        if look is not None:
+            look.take(known, looked[0])
     except Unavailable:
-        return Verdict(denied=False, wrote=(), usage=_without_redis("user", rate, subject, cost), redis_down=True)
-    wrote = tuple(map(_xid, answer[1]))
-    return Verdict(denied=answer[0] == 1, wrote=wrote, usage=_usage("user", subject, rate, answer[2:]))
+        usage = _without_redis("user", rate, subject, cost)
+        return Verdict(denied=False, wrote=(), usage=usage, redis_down=True, unsure=True)
+    return Verdict(
+        denied=answer[0] == 1,
+        wrote=tuple(map(_xid, answer[1])),
+        usage=_usage("user", subject, rate, answer[2:6]),
+        unsure=known.young or redis.lately_back(),
+        look=look,
+    )
 
 
 def count(policy: str, who: str, cost: int = 1) -> Usage:
     """Counts one call of `who` (an address, a task) under `policy`."""
     rate = settings.RATE_LIMITS[policy]
     try:
-        answer = _COUNT.run([_key(who, policy)], [rate.limit, rate.window * 1000, cost])
+        answer = redis.run(_COUNT.on([_key(who, policy)], [rate.limit, rate.window * 1000, cost]))
     except Unavailable:
         return _without_redis(policy, rate, who, cost)
     return _usage(policy, who, rate, answer)
@@ -123,7 +127,7 @@ def refund(usage: Usage) -> Usage:
         local_window.refund(f"{usage.policy}:{usage.who}")
     else:
         try:
-            _REFUND.run([_key(usage.who, usage.policy)], [usage.slot])
+            redis.run(_REFUND.on([_key(usage.who, usage.policy)], [usage.slot]))
         except Unavailable:
             return usage
     return replace(usage, remaining=min(usage.rate.limit, usage.remaining + 1))
@@ -151,7 +155,7 @@ def _without_redis(policy: str, rate: Rate, who: str, cost: int) -> Usage:
 def remember_write(subject: str, xid: int) -> None:
     """Makes this principal's next reads see transaction `xid`; without Redis they read the primary anyway."""
     with contextlib.suppress(Unavailable):
-        _REMEMBER.run([_key(subject, "wrote")], [xid, _WRITES_KEPT - 1, WRITE_MEMORY])
+        redis.run(marks.remember(subject, xid))
 
 
 def deny_session(subject: str, session: str, seconds: int) -> bool:

@@ -2,15 +2,17 @@
 
 The first failure opens the breaker: no call touches Redis again until a background probe has seen it answer.
 So a dead or frozen Redis costs each thread one time-out at most, and then nothing.
+What must reach Redis before this process believes it again (`owe`) is sent as soon as it answers.
 A low-level `Connection` is used instead of the client class, which costs three times the CPU a call.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
-from hashlib import sha1
 from typing import Any
 
 import redis
@@ -20,42 +22,29 @@ from redis.connection import ConnectionPool
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from config import sockets
+from config.cache.commands import Argument, Command
 
 logger = logging.getLogger(__name__)
 
 PROBE_EVERY = 0.5  # seconds
+SETTLING = 2 * PROBE_EVERY  # seconds after which every process has seen that Redis is back
 # Junk under one key concerns one caller; other error answers (OOM, READONLY, MISCONF…) concern everybody.
 _ABOUT_THE_KEY = ("WRONGTYPE", "ERR ")
 
 OPEN = Gauge("taskmill_redis_breaker_open", "1 while this process goes without Redis", multiprocess_mode="livemax")
 FAILURES = Counter("taskmill_redis_failures", "Calls to Redis that failed or timed out")
 
-Argument = str | bytes | int | float
-
 
 class Unavailable(Exception):
     """Redis does not answer (or is left alone for the moment): go on without it."""
-
-
-class Script:
-    """A Lua script, sent by its digest and loaded on first use (or after a restart of Redis)."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.digest = sha1(source.encode(), usedforsecurity=False).hexdigest()
-
-    def run(self, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
-        rest = (len(keys), *keys, *arguments)
-        try:
-            return call("EVALSHA", self.digest, *rest)
-        except NoScriptError:
-            return call("EVAL", self.source, *rest)
 
 
 _local = threading.local()
 _closed = threading.Event()  # the breaker: set while calls may pass
 _closed.set()
 _probing = threading.Lock()
+_owed: "deque[tuple[Argument, ...]]" = deque()
+_back_at = float("-inf")  # by the monotonic clock
 
 
 @cache
@@ -89,21 +78,36 @@ def _usable(connection: Any) -> bool:
     return False
 
 
-def call(*command: Argument) -> Any:
-    """The answer to one command. Raises Unavailable, never a socket error; NoScriptError is the caller's."""
+def call(*words: Argument) -> Any:
+    """The answer to one command. Raises Unavailable, never a socket error."""
+    return run(Command(words))
+
+
+def run(command: Command) -> Any:
+    return together([command])[0]
+
+
+def together(commands: Sequence[Command]) -> list[Any]:
+    """The answers to commands that travel in one round trip. Raises Unavailable when any of them fails."""
+    answers = _ask(commands)
+    for number, answer in enumerate(answers):
+        if isinstance(answer, NoScriptError):
+            _, _, *rest = commands[number].words
+            answers[number] = _ask([Command(("EVAL", commands[number].source, *rest))])[0]
+    for answer in answers:
+        if isinstance(answer, ResponseError):
+            _refused(answer)
+    return answers
+
+
+def _ask(commands: Sequence[Command]) -> list[Any]:
+    """The answers; one that is an error comes as its ResponseError, because the next ones must be read too."""
     if not _closed.is_set():
         raise Unavailable
     connection = _connection()
     try:
-        connection.send_command(*command, check_health=False)
-        return connection.read_response()
-    except NoScriptError:
-        raise
-    except ResponseError as error:
-        FAILURES.inc()
-        if not str(error).startswith(_ABOUT_THE_KEY):
-            _trip(error)
-        raise Unavailable from error
+        connection.send_packed_command(connection.pack_commands([c.words for c in commands]), check_health=False)
+        return [_read(connection) for _ in commands]
     except (RedisError, OSError) as error:
         # A half-read connection would give this answer to the next question: throw it away.
         connection.disconnect()
@@ -111,6 +115,43 @@ def call(*command: Argument) -> Any:
         FAILURES.inc()
         _trip(error)
         raise Unavailable from error
+
+
+def _read(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+def _refused(error: ResponseError) -> None:
+    FAILURES.inc()
+    if not str(error).startswith(_ABOUT_THE_KEY):
+        _trip(error)
+    raise Unavailable from error
+
+
+def owe(*words: Argument) -> None:
+    """A command without which Redis must not be believed: sent now, or when it is back, before anybody asks it."""
+    if words not in _owed:
+        _owed.append(words)
+    with suppress(Unavailable):
+        _pay(call)
+
+
+def _pay(send: Callable[..., Any]) -> None:
+    while _owed:
+        words = _owed.popleft()  # before it is sent: who owes it anew meanwhile owes it once more
+        try:
+            send(*words)
+        except (Unavailable, RedisError, OSError):
+            _owed.appendleft(words)
+            raise
+
+
+def lately_back() -> bool:
+    """Whether Redis was away a moment ago, so that another process may not have sent yet what it owes."""
+    return time.monotonic() - _back_at < SETTLING
 
 
 def available() -> bool:
@@ -126,10 +167,14 @@ def _trip(error: Exception) -> None:
 
 
 def _probe() -> None:
+    global _back_at  # noqa: PLW0603 (one breaker a process)
     try:
         while not _answers():
             time.sleep(PROBE_EVERY)
+        _back_at = time.monotonic()
         _closed.set()
+        with suppress(Unavailable):
+            _pay(call)  # what came to be owed between the last question and here
         OPEN.set(0)
         logger.info("redis is back")
     finally:
@@ -138,9 +183,14 @@ def _probe() -> None:
 
 def _answers() -> bool:
     connection = _new_connection()
+
+    def send(*words: Argument) -> Any:
+        connection.send_command(*words)
+        return connection.read_response()
+
     try:
-        connection.send_command("SET", "taskmill:probe", "1", "PX", 1000)  # a full Redis refuses writes
-        return bool(connection.read_response() == b"OK")
+        _pay(send)
+        return bool(send("SET", "taskmill:probe", "1", "PX", 1000) == b"OK")  # a full Redis refuses writes
     except (RedisError, OSError):
         return False
     finally:

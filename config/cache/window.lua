@@ -40,8 +40,3 @@ local function window(key, limit, length, now, cost)
   end
   return {allowed and 1 or 0, math.max(0, limit - total), math.ceil(reset), string.format('%.0f', slot)}
 end
-
-local function milliseconds()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end

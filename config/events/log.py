@@ -10,19 +10,22 @@ import orjson
 from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
+from config.cache import marks
+from config.cache.shelf import ITSELF, Place
 from config.data import ids
 from config.events.models import Event
 from config.observability import context
 
 _COLUMNS = "id, type, subject, owner, actor, version, changes, data, request_id, traceparent, at"
 _INSERT = f"INSERT INTO event ({_COLUMNS}) VALUES %s RETURNING xid"  # noqa: S608 (constants)
+FIRST = 1  # the version of what was not there before, so that nothing can be kept of it
 _ROW = f"({', '.join(['%s'] * 11)})"
 
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
     """What happened. `at` is given by imports only: it is otherwise the time of the id, which is always now,
-    because the relay and the partitions go by the id."""
+    because the relay and the partitions go by the id. `shown` is what the cache keeps of the subject after it."""
 
     type: str
     subject: UUID
@@ -32,12 +35,14 @@ class NewEvent:
     changes: dict[str, Any] | None = None
     data: dict[str, Any] | None = None
     at: datetime | None = None
+    shown: bytes | None = None
 
 
 def append(events: Sequence[NewEvent]) -> int:
     """Inserts the events in one statement, in their order, and returns the id of the transaction (xid8).
 
     Their ids ascend, because the events of one transaction are read in the order of their ids.
+    The cache hears of it here, where every write comes by: of the subjects, their owners' lists, and who wrote.
 
     Raises TransactionManagementError outside a transaction: an event that stands without its write is a lie.
     """
@@ -48,7 +53,17 @@ def append(events: Sequence[NewEvent]) -> int:
     rows = [_row(event, identifier) for event, identifier in zip(events, ids.ascending(len(events)), strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(_INSERT % ", ".join([_ROW] * len(rows)), [value for row in rows for value in row])
-        return int(cursor.fetchone()[0])
+        xid = int(cursor.fetchone()[0])
+    _tell_the_cache(events, xid)
+    return xid
+
+
+def _tell_the_cache(events: Sequence[NewEvent], xid: int) -> None:
+    touched = {event.owner for event in events}
+    touched |= {str(event.subject) for event in events if event.version != FIRST}
+    last = {Place(str(event.subject), ITSELF): event.shown for event in events}
+    left = {place: shown for place, shown in last.items() if shown is not None}
+    marks.tell(xid, actors={event.actor for event in events}, touched=touched, left=left)
 
 
 def _row(event: NewEvent, identifier: UUID) -> tuple[Any, ...]:

@@ -13,14 +13,14 @@ from config.api.idempotency import Answer, perform
 from config.api.limits import admit
 from config.api.preconditions import IfMatch
 from config.api.problems import Problem
-from config.api.views import ApiViewSet
+from config.api.views import ApiViewSet, look_of
 from config.cache import gate
-from config.data import reading
+from config.cache.shelf import Place
 from tasks_app.api import serializers
 from tasks_app.api.schema import TASK_OPERATIONS
 from tasks_app.models import Task
 from tasks_app.representation import FIELDS, as_json
-from tasks_app.services import filters
+from tasks_app.services import filters, kept
 from tasks_app.services import tasks as service
 from tasks_app.services.rows import Written
 
@@ -37,10 +37,16 @@ class TaskViewSet(ApiViewSet):
     parameters: ClassVar = {"list": filters.NAMES | pagination.NAMES | {"sort", "fields"}}
     repeatable: ClassVar = filters.REPEATABLE
 
+    def place(self, request: Request, subject: str) -> Place | None:
+        if self.action == "retrieve":
+            return kept.place(self.kwargs["id"])
+        return kept.first_page(subject, _query(request)) if self.action == "list" else None
+
     def list(self, request: Request) -> HttpResponse:
-        query = request.query_params
-        fields = _fields(query)
-        return page(request, "tasks", filters.tasks(query, principal(request)), filters.sort_of(query), fields)
+        look = look_of(request._request)
+        if look is None:
+            return _list(request)[0]
+        return kept.page(principal(request), _query(request), look, lambda: _list(request))
 
     def create(self, request: Request) -> HttpResponse:
         fields = serializers.CREATE.run_validation(bodies.of(request))
@@ -53,17 +59,15 @@ class TaskViewSet(ApiViewSet):
         return perform(request, write, authorize=still_visible(principal(request)))
 
     def retrieve(self, request: Request, id: UUID) -> HttpResponse:
-        found = Task.objects.visible_to(principal(request)).alive().filter(id=id)
-        row = reading.read(found.values_list("version", as_json()).first)
-        if row is None:
+        found = kept.task(principal(request), id, look_of(request._request))
+        if found is None:
             raise Problem("not-found", "There is no such task, or you may not know of it.")
-        version, body = row
-        headers = {"ETag": preconditions.etag(version)}
-        if preconditions.not_modified(request._request, version):
+        headers = {"ETag": preconditions.etag(found.version)}
+        if preconditions.not_modified(request._request, found.version):
             response = HttpResponse(status=304, headers=headers)
             del response.headers["Content-Type"]
             return response
-        return HttpResponse(body, content_type="application/json", headers=headers)
+        return HttpResponse(found.body, content_type="application/json", headers=headers)
 
     def partial_update(self, request: Request, id: UUID) -> HttpResponse:
         count_write(request, id)
@@ -89,14 +93,35 @@ class TaskViewSet(ApiViewSet):
         return perform(request, write)
 
 
-def page(request: Request, name: str, found: Any, sort: filters.Sort, fields: Sequence[str] = FIELDS) -> HttpResponse:
+def _list(request: Request) -> tuple[HttpResponse, str | None]:
+    query = request.query_params
+    fields = _fields(query)
+    return _page(request, "tasks", filters.tasks(query, principal(request)), filters.sort_of(query), fields)
+
+
+def page(request: Request, name: str, found: Any, sort: filters.Sort) -> HttpResponse:
     """One page of tasks in `sort`, as one query that PostgreSQL renders."""
-    json = as_json(fields)
+    return _page(request, name, found, sort, FIELDS)[0]
 
-    def fetch(position: list[Any] | None, size: int) -> list[tuple[str, UUID, str | None]]:
-        return list(filters.page(found, sort, position, size, json))
 
-    return pagination.page(request, name, fetch, lambda row: [str(row[1]), row[2]], lambda row: row[0])
+def _page(
+    request: Request, name: str, found: Any, sort: filters.Sort, fields: Sequence[str]
+) -> tuple[HttpResponse, str | None]:
+    """The page, and what its read had seen (None: it has no rows)."""
+    json, seen = as_json(fields), None
+
+    def fetch(position: list[Any] | None, size: int) -> list[tuple[str, UUID, str | None, str]]:
+        nonlocal seen
+        rows = list(filters.page(found, sort, position, size, json))
+        seen = rows[0][3] if rows else None
+        return rows
+
+    response = pagination.page(request, name, fetch, lambda row: [str(row[1]), row[2]], lambda row: row[0])
+    return response, seen
+
+
+def _query(request: Request) -> str:
+    return str(request.META.get("QUERY_STRING", ""))
 
 
 def _answer(written: Written, status: int, headers: dict[str, str] | None = None) -> Answer:

@@ -13,6 +13,7 @@ from accounts.principal import Principal
 from config.api import parameters
 from config.api.permissions import insufficient_scope
 from config.data import ids
+from config.data.snapshots import SEEN
 from tasks_app.models import Priority, Status, Task
 from tasks_app.querysets import TaskQuerySet
 
@@ -142,13 +143,13 @@ def sort_of(query: QueryDict) -> Sort:
 
 
 def page(found: TaskQuerySet, sort: Sort, position: list[Any] | None, size: int, json: RawSQL) -> QuerySet[Any, Any]:
-    """`size` + 1 rows behind `position` as (json, id, key): the last one only tells whether there is more."""
+    """`size` + 1 rows behind `position` as (json, id, key, seen); the last one only tells whether there is more."""
     key = RawSQL(f"({sort.key})::text" if sort.key else "NULL", [], output_field=TextField())  # noqa: S611
     if position is not None:
         found = found.filter(_behind(sort, position))
     order = [_order(sort)] if sort.key else []
-    rows = found.annotate(json=json, key=key).order_by(*order, "id" if sort.ascending else "-id")
-    return rows.values_list("json", "id", "key")[: size + 1]
+    rows = found.annotate(json=json, key=key, seen=SEEN).order_by(*order, "id" if sort.ascending else "-id")
+    return rows.values_list("json", "id", "key", "seen")[: size + 1]
 
 
 def _order(sort: Sort) -> Any:

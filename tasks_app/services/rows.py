@@ -19,8 +19,10 @@ from config.api.idempotency import LostRace
 from config.events import log
 from tasks_app.models import Task
 from tasks_app.representation import COLUMNS, plain, render
+from tasks_app.services import kept
 from tasks_app.services.rules import Change, Values
 
+MOST_SHOWN = 10
 # What a write may change, with the types to read it from JSON.
 _CHANGEABLE = {
     "title": "text",
@@ -80,14 +82,33 @@ def save(changes: Sequence[Change], actor: str) -> list[Written]:
     if new:
         Task.objects.bulk_create(new)
     update(changes)
-    events = [event for change in changes for event in change.events(actor)]
-    xid = log.append(events) if events else None
-    return [_written(change, xid) for change in changes]
+    bodies = [_body(change) for change in changes]
+    xid = _record(list(zip(changes, bodies, strict=True)), actor)
+    return [_written(change, body, xid) for change, body in zip(changes, bodies, strict=True)]
+
+
+def _record(changes: Sequence[tuple[Change, bytes]], actor: str) -> int | None:
+    """The events, with what the cache shows after a few changes; after a large bulk it is read when asked for."""
+    few = len(changes) <= MOST_SHOWN
+    events = [
+        event
+        for change, body in changes
+        for event in change.events(actor, shown=kept.entry(change.after, body) if few and body else None)
+    ]
+    return log.append(events) if events else None
 
 
 def preview(change: Change) -> Written:
     """What `save` would return, without the transaction."""
-    return _written(change, None)
+    return _written(change, _body(change), None)
+
+
+def _body(change: Change) -> bytes:
+    return render(change.after) if change.after["deleted_at"] is None else b""
+
+
+def _written(change: Change, body: bytes, xid: int | None) -> Written:
+    return Written(change.task, change.after["version"], body, xid if change.types else None)
 
 
 def update(changes: Sequence[Change]) -> None:
@@ -117,8 +138,3 @@ def hold(tasks: Collection[UUID]) -> None:
 
 def _plain(values: Values) -> dict[str, Any]:
     return {name.removesuffix("_id"): plain(value) for name, value in values.items()}
-
-
-def _written(change: Change, xid: int | None) -> Written:
-    body = render(change.after) if change.after["deleted_at"] is None else b""
-    return Written(change.task, change.after["version"], body, xid if change.types else None)

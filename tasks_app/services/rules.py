@@ -46,7 +46,7 @@ class Change:
         identifier: UUID = self.after["id"]
         return identifier
 
-    def events(self, actor: str) -> list[NewEvent]:
+    def events(self, actor: str, shown: bytes | None = None) -> list[NewEvent]:
         return [
             NewEvent(
                 type=type_,
@@ -55,6 +55,7 @@ class Change:
                 actor=actor,
                 version=self.after["version"],
                 changes=dict(self.diff),
+                shown=shown,
             )
             for type_ in self.types
         ]

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from accounts import access, keys, sightings, verified
-from config.cache import redis
+from config.cache import memory, redis
 from config.cache.redis import Unavailable
 from tests.accounts.issuers import Live, development, of_the_stack
 from tests.accounts.keycloak import Jwks, Key, Mint, rsa_key
+from tests.config.servers import LONG_AGO
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +60,7 @@ def empty_redis() -> None:
     """Limits and denials of one test are none of the next one's business."""
     with contextlib.suppress(Unavailable):
         redis.call("FLUSHDB")
+        redis.call("SET", memory.KEY, LONG_AGO)
 
 
 @pytest.fixture

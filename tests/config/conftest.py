@@ -2,10 +2,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connections
 from pytest_django import DjangoDbBlocker
 
 from config.data import replicas
+from tests.accounts.keycloak import Mint
+from tests.cast import PEOPLE, Caller
 from tests.config.postgres_pair import PostgresPair
 
 
@@ -36,3 +39,28 @@ def on_the_pair(postgres_pair: PostgresPair, settings: Any, django_db_blocker: D
         del connections.settings["replica-1"]
         connections.settings["default"].clear()
         connections.settings["default"].update(before)
+
+
+@pytest.fixture(scope="session")
+def migrated() -> dict[str, bool]:
+    return {}
+
+
+@pytest.fixture
+def paused(
+    postgres_pair: PostgresPair, on_the_pair: None, migrated: dict[str, bool], redis: Any, tokens: Mint
+) -> Iterator[PostgresPair]:
+    """The whole API on the pair, whose replica replays nothing from here on."""
+    if not migrated:
+        call_command("migrate", database="default", verbosity=0)
+        migrated["done"] = True
+    for name in ("alice", "bob"):
+        assert caller(tokens, name).get("/v1/me").status_code == 200
+    postgres_pair.catch_up()
+    postgres_pair.pause()
+    yield postgres_pair
+    postgres_pair.resume()
+
+
+def caller(tokens: Mint, name: str) -> Caller:
+    return Caller(PEOPLE[name], PEOPLE[name].token(tokens))

@@ -10,6 +10,10 @@ from typing import Any
 
 import redis
 
+from config.cache import memory
+
+LONG_AGO = f"{1:0{memory.SIZE}}"  # under memory.KEY: a Redis that has forgotten nothing that matters
+
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:

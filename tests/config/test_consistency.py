@@ -1,18 +1,18 @@
 """Read-your-writes through the API, with a replica that stands still; and the token that carries it elsewhere."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.cache import gate
+from config.cache import redis as house_redis
 from config.cache.redis import Unavailable
 from config.data import consistency, replicas
 from tests.accounts.keycloak import Mint
-from tests.cast import PEOPLE, Caller, assert_problem
+from tests.cast import Caller, assert_problem
+from tests.config.conftest import caller
 from tests.config.postgres_pair import PostgresPair
 
 TOKEN = "Consistency-Token"
@@ -39,29 +39,10 @@ def test_what_is_no_token_is_malformed(token: str) -> None:
         consistency.decode(token)
 
 
-@pytest.fixture(scope="module")
-def migrated() -> dict[str, bool]:
-    return {}
-
-
-@pytest.fixture
-def paused(
-    postgres_pair: PostgresPair, on_the_pair: None, migrated: dict[str, bool], redis: Any, tokens: Mint
-) -> Iterator[PostgresPair]:
-    """The whole API on the pair, whose replica replays nothing from here on."""
-    if not migrated:
-        call_command("migrate", database="default", verbosity=0)
-        migrated["done"] = True
-    for name in ("alice", "bob"):
-        assert caller(tokens, name).get("/v1/me").status_code == 200
-    postgres_pair.catch_up()
-    postgres_pair.pause()
-    yield postgres_pair
-    postgres_pair.resume()
-
-
-def caller(tokens: Mint, name: str) -> Caller:
-    return Caller(PEOPLE[name], PEOPLE[name].token(tokens))
+@pytest.fixture(autouse=True)
+def nothing_is_kept(settings: Any) -> None:
+    """A database answers each read."""
+    settings.CACHE_TTL = 0.0
 
 
 def on_replica(call: Callable[[], Any]) -> tuple[Any, bool]:
@@ -128,8 +109,7 @@ def test_a_malformed_token_is_400_after_the_caller_is_known(paused: PostgresPair
 def test_without_redis_nobody_knows_who_wrote_so_everybody_reads_the_primary(
     paused: PostgresPair, tokens: Mint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate._ENTER, "run", _unavailable)
-    monkeypatch.setattr(gate._REMEMBER, "run", _unavailable)
+    monkeypatch.setattr(house_redis, "_ask", _unavailable)
     alice = caller(tokens, "alice")
     task = alice.make()
     answer, replica = on_replica(lambda: alice.get(f"/v1/tasks/{task['id']}"))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from config.cache import gate, local_window
+from config.cache import gate, local_window, marks
 from config.cache import redis as house_redis
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,7 +126,7 @@ def test_recent_writes_are_told_to_their_writer_only(redis: Any) -> None:
         gate.remember_write("alice", xid)
     assert set(enter().wrote) == {7, 8, 9}
     assert enter("bob").wrote == ()
-    assert 0 < redis.ttl("tm:{alice}:wrote") <= gate.WRITE_MEMORY
+    assert 0 < redis.ttl("tm:{alice}:wrote") <= marks.WRITE_MEMORY
 
 
 def test_the_memory_of_writes_is_bounded(redis: Any) -> None:

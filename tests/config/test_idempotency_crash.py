@@ -24,7 +24,7 @@ CALL = """
 import sys, django
 django.setup()
 from django.test import Client
-from config.cache import gate
+from config.api import idempotency
 from config.events import log
 from tasks_app.services import rules
 
@@ -41,7 +41,7 @@ if where == "before the insert":
 elif where == "before the commit":
     log.append = halt(log.append)
 elif where == "after the commit":
-    gate.remember_write = halt(gate.remember_write)
+    idempotency.wrote = halt(idempotency.wrote)
 headers = {"authorization": f"Bearer {token}", "idempotency-key": "k-crash"}
 answer = Client().post("/v1/tasks", {"title": "Once"}, "application/json", headers=headers)
 print(answer.status_code, flush=True)

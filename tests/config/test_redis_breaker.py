@@ -1,16 +1,17 @@
 """A Redis that is killed, frozen, full or new costs one failed call, and then nothing until it answers again."""
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from config.cache import gate, local_window
+from config.cache import gate, local_window, memory
 from config.cache import redis as house_redis
 from config.cache.redis import Unavailable
-from tests.config.servers import OwnRedis, eventually
+from tests.config.servers import LONG_AGO, OwnRedis, eventually
 
 pytestmark = pytest.mark.stack
 
@@ -21,7 +22,8 @@ def new_process(settings: Any, monkeypatch: pytest.MonkeyPatch, url: str) -> Non
     house_redis._pool.cache_clear()
     closed = threading.Event()
     closed.set()
-    for name, value in {"_local": threading.local(), "_closed": closed, "_probing": threading.Lock()}.items():
+    new = {"_local": threading.local(), "_closed": closed, "_probing": threading.Lock(), "_owed": deque()}
+    for name, value in {**new, "_back_at": float("-inf")}.items():
         monkeypatch.setattr(house_redis, name, value)
     monkeypatch.setattr(local_window, "_calls", type(local_window._calls)())
 
@@ -175,6 +177,7 @@ def test_a_restarted_redis_is_given_its_scripts_again(own: OwnRedis) -> None:
 
 
 def test_a_script_travels_by_its_digest(own: OwnRedis) -> None:
+    own.client.set(memory.KEY, LONG_AGO)
     for _ in range(10):
         gate.enter("alice", session=None, issued_at=0)
     stats = own.client.info("commandstats")

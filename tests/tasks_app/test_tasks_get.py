@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from config.cache.shelf import ITSELF, Place
 from tests.cast import Caller, assert_problem
 
 pytestmark = pytest.mark.django_db
@@ -139,12 +140,16 @@ def test_tasks_get_unknown_parameter_is_400(alice: Caller) -> None:
     assert_problem(alice.get(where(alice.make()), fields="title"), 400, "invalid-parameter")
 
 
-def test_tasks_get_is_one_query(alice: Caller, bob: Caller, django_assert_num_queries: Any) -> None:
+def test_tasks_get_is_one_query_and_none_while_it_is_kept(
+    alice: Caller, bob: Caller, redis: Any, django_assert_num_queries: Any
+) -> None:
     task = alice.make(assignee=bob.id)
     for caller in (alice, bob):
-        caller.get(where(task))
-        with django_assert_num_queries(1):
-            caller.get(where(task))
+        caller.get("/v1/me")
+        redis.delete(Place(task["id"], ITSELF).shelf)
+        for queries in (1, 0):
+            with django_assert_num_queries(queries):
+                assert caller.get(where(task)).json() == task
 
 
 def test_tasks_get_304_and_404_are_one_query(alice: Caller, django_assert_num_queries: Any) -> None:

@@ -1,0 +1,70 @@
+"""What Redis is told of a write: before its commit what it touches, after it what it left.
+
+Told before, because a process may die right after the commit: then what was kept is gone, and the caller's next reads
+look for his write. A transaction that ends otherwise has cost a few misses. When Redis cannot be told, it has to
+forget everything before anybody believes it again.
+"""
+
+import threading
+from collections.abc import Collection, Mapping
+
+from django.db import transaction
+
+from config.cache import memory, redis, shelf
+from config.cache.commands import Command, Script, lua
+from config.cache.keys import key
+from config.cache.redis import Unavailable
+from config.cache.shelf import Place
+
+WRITE_MEMORY = 60  # seconds for which a principal's own writes are remembered; a replica behind more is not read
+# Of two writes at the same time the one with the lower transaction id may commit last, so one id is not enough.
+_WRITES_KEPT = 16
+
+_REMEMBER = Script(
+    lua("clock")
+    + """
+local pushed = redis.pcall('LPUSH', KEYS[1], ARGV[1])
+if type(pushed) == 'table' then  -- an error: junk
+  redis.call('DEL', KEYS[1])
+  redis.call('LPUSH', KEYS[1], ARGV[1])
+end
+redis.call('LTRIM', KEYS[1], 0, ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return milliseconds()
+"""
+)
+_told = threading.local()
+
+
+def remember(subject: str, xid: int) -> Command:
+    """Makes the next reads of this principal see transaction `xid`."""
+    return _REMEMBER.on([key(subject, "wrote")], [xid, _WRITES_KEPT - 1, WRITE_MEMORY])
+
+
+def tell(xid: int, *, actors: Collection[str], touched: Collection[str], left: Mapping[Place, bytes]) -> None:
+    """Called in a transaction, before its commit. `touched` are subjects, `left` are payloads."""
+    touches = [shelf.touch(subject, xid) for subject in touched]
+    try:
+        now, *_, name = redis.together([*(remember(actor, xid) for actor in actors), *touches, memory.ASK])
+    except Unavailable:
+        transaction.on_commit(memory.forget, robust=True)
+        return
+    _told.last = xid
+    known = memory.Memory(name or memory.NONE, int(now), young=False)
+    after = [shelf.show(place, xid, known, payload) for place, payload in left.items()]
+    # The touches again: a Redis that has lost its memory since may have been filled meanwhile.
+    shown = {place.subject for place in left}
+    after += [shelf.touch(subject, xid) for subject in touched if subject not in shown]
+    transaction.on_commit(lambda: _after(after), robust=True)
+
+
+def told(xid: int) -> bool:
+    """Whether this thread's last write was told as `xid`."""
+    return getattr(_told, "last", None) == xid
+
+
+def _after(commands: list[Command]) -> None:
+    try:
+        redis.together(commands)
+    except Unavailable:
+        memory.forget()
