@@ -25,7 +25,7 @@ def share(running: Mapping[str, Running], tested: Collection[str]) -> None:
 
 
 def seconds(part: Running) -> float:
-    """CPU that the part's processes have used so far, the ended children of its first one too."""
+    """CPU that the part's processes have used so far."""
     return sum(_used(process) for process in part.family())
 
 
@@ -34,4 +34,4 @@ def _used(process: Process) -> float:
         fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     except FileNotFoundError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    return sum(map(int, fields[11:15])) / _TICKS  # its own, and that of children which have ended
