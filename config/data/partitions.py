@@ -30,11 +30,11 @@ _BEFORE_DROP = {
     """
 }
 
-# What becomes untrue with the rows of a month, in the transaction in which they go.
-_WITH_DROP = {
+# What is told elsewhere of a month's rows, in the transaction in which they come past the triggers, or go.
+_TOLD = {
     "task": """
         INSERT INTO task_count (owner, status, due_on, number)
-        SELECT owner, status, CASE WHEN status <> 'completed' THEN (due_at AT TIME ZONE 'UTC')::date END, -count(*)
+        SELECT owner, status, CASE WHEN status <> 'completed' THEN (due_at AT TIME ZONE 'UTC')::date END, {sign}count(*)
         FROM {table} WHERE deleted_at IS NULL GROUP BY 1, 2, 3
     """
 }
@@ -104,6 +104,8 @@ def create(
             fill(table)
         cursor.execute(f"ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES FROM ('{low}') TO ('{high}')")
         cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_range")
+        if fill and parent in _TOLD:
+            cursor.execute(_TOLD[parent].format(table=table, sign=""))
     return True
 
 
@@ -133,13 +135,13 @@ def drop_before(connection: BaseDatabaseWrapper, limit: Month) -> Iterator[str]:
             if Month.of_table(parent, table) < limit:
                 with connection.cursor() as cursor:
                     if parent in _BEFORE_DROP:
-                        cursor.execute(_BEFORE_DROP[parent].format(table=table))
+                        cursor.execute(_BEFORE_DROP[parent].format(table=table, sign="-"))
                     if attached:
                         how = "FINALIZE" if pending else "CONCURRENTLY"
                         cursor.execute(f"ALTER TABLE {parent} DETACH PARTITION {table} {how}")
                     with transaction.atomic(using=connection.alias):
-                        if parent in _WITH_DROP:
-                            cursor.execute(_WITH_DROP[parent].format(table=table))
+                        if parent in _TOLD:
+                            cursor.execute(_TOLD[parent].format(table=table, sign="-"))
                         cursor.execute(f"DROP TABLE {table}")
                 yield table
 

@@ -35,7 +35,7 @@ done = function(summary, latency, requests)
 end
 """
 _CALLS = {
-    "get-hit": 'return get("/v1/tasks/" .. ids[n % 100 + 1])',
+    "get-hit": 'return get("/v1/tasks/" .. ids[n % math.min(100, #ids) + 1])',
     "get-miss": 'return get("/v1/tasks/" .. id())',
     "list-first": 'return get("/v1/tasks?page_size=50")',
     "list-page-1000": 'return get("/v1/tasks?page_size=50&cursor={cursor}")',
@@ -47,7 +47,7 @@ _CALLS = {
     "mixed": """
   n = n + 1
   local kind = n % 10
-  if kind < 6 then return get("/v1/tasks/" .. ids[n % 1000 + 1]) end
+  if kind < 6 then return get("/v1/tasks/" .. ids[n % math.min(1000, #ids) + 1]) end
   if kind < 8 then return get("/v1/tasks?page_size=50") end
   if kind == 8 then return create() end
   return patch()""",

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
+from django.db.models import Sum
 
 from accounts.models import User
 from config.data import ids, partitions
 from tasks_app import seeding
-from tasks_app.models import Task
+from tasks_app.models import Task, TaskCount
 
 END = "2031-03-15"  # a span of months that no other test has
 MONTHS = 36
@@ -73,6 +74,13 @@ def test_seeded_tasks_are_as_written_by_the_api(seeded: None) -> None:
         assert len(set(task.labels)) == len(task.labels)
     owned = sorted(Counter(Task.objects.values_list("owner_id", flat=True)).values())
     assert owned[-1] > 3 * owned[0]
+
+
+@writes
+def test_seeded_tasks_are_counted(seeded: None) -> None:
+    seed()
+    counted = TaskCount.objects.aggregate(Sum("number"))["number__sum"]
+    assert counted == Task.objects.filter(deleted_at=None).count()
 
 
 @writes
