@@ -3,7 +3,7 @@
 Each subject (a task; a user, for his lists) has one hash: its entries, and `t`, the transactions that touched it last.
 A write touches *before* it commits: that takes the entries away. From then on only an entry is kept that was read when
 those transactions had ended, so that what a write has replaced never comes back, whoever brings it, however late, from
-whichever replica. See docs/decisions/0009-cache-by-transaction.md.
+whichever replica. See docs/decisions/0011-cache-by-transaction.md.
 
 An entry is its format (1 character), end (13 digits, milliseconds of Redis's clock), memory (16), what its reader had
 seen (a line), and then the payload.
