@@ -15,6 +15,7 @@ from config.cache import redis as house_redis
 from config.env import Rate
 from config.launch import state
 from config.launch.client import LocalSystem
+from tests import processes
 from tests.accounts.keycloak import Jwks, Mint, rsa_key
 from tests.cast import PEOPLE, Caller
 from tests.config.servers import LONG_AGO
@@ -26,12 +27,18 @@ ROOT = Path(__file__).resolve().parent.parent
 SERVER_FIXTURES = {"db", "transactional_db", "redis", "stack", "real_system", "broker", "log_table", "postgres_pair"}
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> processes.Scheduling:
+    return processes.Scheduling(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         wanted = set(getattr(item, "fixturenames", ()))
         if wanted & SERVER_FIXTURES or item.get_closest_marker("django_db"):
             item.add_marker("stack")
+        processes.check(item)
 
 
 @pytest.fixture(scope="session")

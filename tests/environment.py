@@ -33,6 +33,17 @@ def _stack_urls() -> dict[str, str]:
     }
 
 
+def _have_own_redis(process: str) -> None:
+    """Of several test processes (pytest-xdist) each has its own database; pytest-django gives them one in PostgreSQL.
+
+    They inherit the environment of the first, and so do the programs that they start: each moves on once.
+    """
+    if os.environ.get("TESTS_PROCESS") != process:
+        url = urlsplit(os.environ["CACHE_URL"])
+        number = int(url.path[1:] or 0) + int(process.removeprefix("gw"))
+        os.environ.update(CACHE_URL=urlunsplit(url._replace(path=f"/{number}")), TESTS_PROCESS=process)
+
+
 def _static_files() -> str:
     """A folder that is there, because WhiteNoise warns of one that is not, and empty."""
     folder = tempfile.TemporaryDirectory(prefix="taskmill-tests-")
@@ -50,6 +61,7 @@ def _defaults() -> dict[str, str]:
         "DEVELOPMENT": "1",
         "PART": "tests",
         "LOG_LEVEL": "INFO",
+        "CACHE_TIMEOUT": "2s",  # a busy machine is no broken Redis
         "STATIC_ROOT": os.environ.get("STATIC_ROOT") or _static_files(),
         **{name: secrets.token_urlsafe(48) for name in SECRETS},
     }
@@ -57,3 +69,5 @@ def _defaults() -> dict[str, str]:
 
 for name, value in {**_defaults(), **_stack_urls()}.items():
     os.environ.setdefault(name, value)
+if "PYTEST_XDIST_WORKER" in os.environ:
+    _have_own_redis(os.environ["PYTEST_XDIST_WORKER"])
