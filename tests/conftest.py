@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import redis as redis_client
 from django.conf import settings as django_settings
+from django.db import connection
+from pytest_django import DjangoDbBlocker
 
 from accounts import access, keys, sightings, verified
 from config.cache import memory
@@ -39,6 +41,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if wanted & SERVER_FIXTURES or item.get_closest_marker("django_db"):
             item.add_marker("stack")
         processes.check(item)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """At the end nobody may be in the tests' databases when they are dropped: a killed process leaves a session."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        cursor.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {others}")
 
 
 @pytest.fixture(scope="session")
