@@ -90,14 +90,19 @@ def run(command: Command) -> Any:
 def together(commands: Sequence[Command]) -> list[Any]:
     """The answers to commands that travel in one round trip. Raises Unavailable when any of them fails."""
     answers = _ask(commands)
-    for number, answer in enumerate(answers):
-        if isinstance(answer, NoScriptError):
-            _, _, *rest = commands[number].words
-            answers[number] = _ask([Command(("EVAL", commands[number].source, *rest))])[0]
+    unknown = [number for number, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+    if unknown:
+        for number, answer in zip(unknown, _ask([_by_source(commands[number]) for number in unknown]), strict=True):
+            answers[number] = answer
     for answer in answers:
         if isinstance(answer, ResponseError):
             _refused(answer)
     return answers
+
+
+def _by_source(command: Command) -> Command:
+    _, _, *rest = command.words
+    return Command(("EVAL", command.source, *rest))
 
 
 def _ask(commands: Sequence[Command]) -> list[Any]:

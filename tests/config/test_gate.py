@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,40 @@ def test_each_policy_counts_by_itself(redis: Any, limits: Limits) -> None:
     assert not enter("x").limited
     assert [gate.count("ip", "x").allowed for _ in range(3)] == [True, True, False]
     assert [gate.count("task", "x").allowed for _ in range(2)] == [True, False]
+
+
+@pytest.fixture
+def round_trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many commands went in each."""
+    sent: list[int] = []
+    ask = house_redis._ask
+
+    def asked(commands: Sequence[Any]) -> list[Any]:
+        sent.append(len(commands))
+        return ask(commands)
+
+    monkeypatch.setattr(house_redis, "_ask", asked)
+    return sent
+
+
+def test_many_are_counted_in_one_round_trip_each_by_itself(redis: Any, limits: Limits, round_trips: list[int]) -> None:
+    limits(task=(2, 60))
+    redis.script_flush()
+    whos = ["a", *(f"{n}" for n in range(97)), "a", "a"]
+    usages = gate.count_each("task", whos)
+    assert round_trips == [100, 100], "a Redis that has lost its scripts is told them at once"
+    assert [usage.who for usage in usages] == whos
+    assert [usage.remaining for usage in usages] == [1] * 98 + [0, 0]
+    assert [usage.allowed for usage in usages] == [True] * 99 + [False]
+    assert [usage.allowed for usage in gate.count_each("task", ["1", "a"])] == [True, False]
+    assert round_trips == [100, 100, 2]
+
+
+def test_junk_under_one_of_many_takes_no_limit_off_the_others(redis: Any, limits: Limits) -> None:
+    limits(task=(1, 60))
+    assert gate.count("task", "full").allowed
+    redis.set("tm:{junk}:task", "junk")
+    assert [usage.allowed for usage in gate.count_each("task", ["junk", "full"])] == [True, False]
 
 
 def test_a_refund_gives_exactly_one_call_back(redis: Any, limits: Limits) -> None:
