@@ -16,6 +16,13 @@ from rest_framework.request import Request
 from config.api.problems import Problem
 
 
+class Unreadable(Problem):
+    """There is no body, or none that could be read: nobody knows what was asked for."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("invalid-body", detail)
+
+
 class JSONParser(BaseParser):
     media_type = "application/json"
 
@@ -60,27 +67,27 @@ def refusal(request: HttpRequest) -> Problem | None:
 def of(request: Request) -> Any:
     """The JSON value of a body that must be there; DRF takes a missing one for an empty object."""
     if request.stream is None:
-        raise Problem("invalid-body", "The body is empty: send a JSON object.")
+        raise Unreadable("The body is empty: send a JSON object.")
     return request.data
 
 
 def loads(raw: bytes) -> Any:
     """The value of a JSON text in UTF-8. Raises Problem 400 on duplicate members, NaN, NUL, lone surrogates."""
     if not raw:
-        raise Problem("invalid-body", "The body is empty: send a JSON object.")
+        raise Unreadable("The body is empty: send a JSON object.")
     try:
         value = json.loads(
             raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
         )
     except UnicodeDecodeError as error:
-        raise Problem("invalid-body", "The body is not UTF-8.") from error
+        raise Unreadable("The body is not UTF-8.") from error
     except RecursionError as error:
-        raise Problem("invalid-body", "The body is nested too deeply.") from error
+        raise Unreadable("The body is nested too deeply.") from error
     except ValueError as error:
-        raise Problem("invalid-body", f"The body is not valid JSON: {error}.") from error
+        raise Unreadable(f"The body is not valid JSON: {error}.") from error
     _check_writable(value)
     if b"\\u0000" in raw and _holds_nul(value):
-        raise Problem("invalid-body", "The body holds the character NUL (\\u0000), which cannot be stored.")
+        raise Unreadable("The body holds the character NUL (\\u0000), which cannot be stored.")
     return value
 
 
@@ -119,7 +126,7 @@ def _check_writable(value: Any) -> None:
             detail = "The body holds a whole number of more than 64 bits."
         else:
             detail = "The body is nested too deeply."
-        raise Problem("invalid-body", detail) from error
+        raise Unreadable(detail) from error
 
 
 def _holds_nul(value: Any) -> bool:

@@ -2,14 +2,15 @@
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
-from config.api import bodies, limits, parameters, problems
+from config.api import bodies, keyed, limits, parameters, problems
 from config.api.caller import caller
 from config.api.permissions import Required
 from config.api.problems import Problem
@@ -81,6 +82,23 @@ class ApiViewSet(ViewSet):
             limits.refund(request)
         _finish(request, response)
         return response
+
+    def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]
+        """The problem document; that of a write is kept under its Idempotency-Key, wherever it was raised."""
+        response = cast(HttpResponse, super().handle_exception(exc))
+        if self.request.method in SAFE:
+            return response
+        key = keyed.of_refused(self.request, exc, response)
+        if key is None or not self.takes_key(self.request):
+            return response
+        try:
+            return keyed.keep_refusal(key, response)
+        except DatabaseError as error:  # nothing would keep the key from being used for another call
+            return cast(HttpResponse, super().handle_exception(error))
+
+    def takes_key(self, request: Request) -> bool:
+        """Whether a write takes its Idempotency-Key; its body was read."""
+        return True
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         """What may be called here: `Allow` is on every answer."""

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from config.api.idempotency import LostRace
+from config.api.keyed import Key
 from config.api.models import IdempotencyKey
 from config.events.models import Event
 from tasks_app.models import Task
@@ -114,6 +116,106 @@ def test_a_refusal_is_an_answer_too(alice: Caller) -> None:
     assert again.headers["Content-Type"] == "application/problem+json"
     assert again.headers["Idempotency-Replayed"] == "true"
     assert alice.get(where).json()["title"] == "y"
+
+
+# Bodies and queries that are refused before any task is looked at.
+WRONG: list[tuple[Any, dict[str, Any]]] = [
+    ({"title": ""}, {}),
+    ([], {}),
+    (BODY, {"unknown": "1"}),
+    (BODY, {"headers": {"consistency-token": "junk"}}),
+]
+
+
+@pytest.mark.parametrize(("body", "more"), WRONG)
+def test_a_refused_body_or_query_is_an_answer_too(alice: Caller, body: Any, more: dict[str, Any]) -> None:
+    def call() -> Answer:
+        headers = {"idempotency-key": "k1", **more.get("headers", {})}
+        return alice.call("POST", "/v1/tasks", body, **{**more, "headers": headers})
+
+    first, again, third = call(), call(), call()
+    assert_problem(first, 400)
+    assert "Idempotency-Replayed" not in first.headers
+    for replayed in (again, third):
+        assert (replayed.status_code, replayed.content) == (400, first.content)
+        assert replayed.headers["Idempotency-Replayed"] == "true"
+        assert replayed.headers["Content-Type"] == "application/problem+json"
+    assert_problem(create(alice, body={"title": "Corrected"}), 422, "idempotency-mismatch")
+    assert create(alice, "k2", {"title": "Corrected"}).status_code == 201
+    assert Task.objects.count() == 1
+
+
+def test_another_query_is_another_call(alice: Caller) -> None:
+    assert_problem(alice.call("POST", "/v1/tasks", BODY, headers={"idempotency-key": "k1"}, unknown="1"), 400)
+    assert_problem(create(alice), 422, "idempotency-mismatch")
+
+
+def test_what_is_wrong_with_a_body_is_told_before_its_used_key(alice: Caller) -> None:
+    create(alice)
+    for _ in range(2):
+        refused = create(alice, body={"title": "", "labels": ["a"]})
+        assert_problem(refused, 400, "invalid-body")
+        assert "Idempotency-Replayed" not in refused.headers
+    assert create(alice).headers["Idempotency-Replayed"] == "true"
+
+
+def test_a_done_call_with_a_wrong_header_is_refused_and_stays_done(alice: Caller) -> None:
+    where = f"/v1/tasks/{alice.make()['id']}"
+    done = alice.patch(where, {"title": "x"}, idempotency_key="p")
+    assert_problem(alice.patch(where, {"title": "x"}, idempotency_key="p", if_match="junk"), 400)
+    assert alice.patch(where, {"title": "x"}, idempotency_key="p").content == done.content
+
+
+UNREADABLE: list[tuple[bytes, dict[str, Any], int]] = [
+    (b"", {}, 400),
+    (b'{"title": ', {}, 400),
+    (b'{"title": "a", "title": "b"}', {}, 400),
+    (b'{"title": "\\ud800"}', {}, 400),
+    (b"{}", {"content_type": "text/plain"}, 415),
+    (b"{}", {"headers": {"content-encoding": "gzip"}}, 415),
+    (b"{}", {"headers": {"transfer-encoding": "chunked"}}, 411),
+    (b"{}", {"headers": {"transfer-encoding": "chunked", "consistency-token": "junk"}}, 400),
+    (b'{"title": "%s"}' % (b"x" * 1_100_000), {}, 413),
+]
+
+
+@pytest.mark.parametrize(("raw", "more", "status"), UNREADABLE)
+def test_a_body_that_is_not_read_leaves_the_key_free(
+    alice: Caller, raw: bytes, more: dict[str, Any], status: int
+) -> None:
+    headers = {"idempotency-key": "k1", **more.pop("headers", {})}
+    assert_problem(alice.call("POST", "/v1/tasks", raw, headers=headers, **more), status)
+    assert IdempotencyKey.objects.count() == 0
+    assert create(alice).status_code == 201
+
+
+def test_a_malformed_key_or_token_stores_nothing(alice: Caller) -> None:
+    assert_problem(create(alice, '"open', {"title": ""}), 400)
+    refused = alice.call(
+        "POST", "/v1/tasks", {"title": ""}, headers={"idempotency-key": "k", "authorization": "Bearer"}
+    )
+    assert_problem(refused, 400)
+    assert IdempotencyKey.objects.count() == 0
+
+
+def test_a_dry_run_that_is_refused_takes_no_key(alice: Caller) -> None:
+    operations = [{"op": "create", "body": {"title": ""}}]
+    for query in ({}, {"unknown": "1"}):
+        dry = {"dry_run": True, "operations": operations}
+        assert_problem(alice.call("POST", "/v1/tasks/bulk", dry, headers={"idempotency-key": "b"}, **query), 400)
+    operations[0]["body"] = {"title": "x"}
+    assert alice.post("/v1/tasks/bulk", {"operations": operations}, idempotency_key="b").status_code == 200
+
+
+def test_a_refusal_that_cannot_be_kept_is_503(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(Key, "claim", _no_database)
+        assert_problem(create(alice, body={"title": ""}), 503)
+    assert_problem(create(alice, body={"title": ""}), 400)
+
+
+def _no_database(_: Any) -> Any:
+    raise OperationalError
 
 
 def test_a_403_leaves_the_key_free(alice: Caller, vera: Caller, client_for: Callable[..., Caller]) -> None:
