@@ -46,15 +46,8 @@ def run(
             if isinstance(outcome, Problem):
                 raise outcome
     changes = [outcome for outcome in outcomes if isinstance(outcome, Change)]
-    written = iter(map(rows.preview, changes) if dry_run else _save(changes, principal.id))
+    written = iter(map(rows.preview, changes) if dry_run else rows.save(changes, principal.id))
     return [outcome if isinstance(outcome, Problem) else next(written) for outcome in outcomes]
-
-
-def _save(changes: Sequence[Change], actor: str) -> list[Written]:
-    written = rows.save(changes, actor)
-    if unchanged := {change.task for change in changes if not change.types}:
-        rows.hold(unchanged)
-    return written
 
 
 def _decide(

@@ -88,6 +88,8 @@ def save(changes: Sequence[Change], actor: str) -> list[Written]:
     update(changes)
     bodies = [_body(change) for change in changes]
     xid = _record(list(zip(changes, bodies, strict=True)), actor)
+    if unchanged := {change.task for change in changes if not change.types}:
+        hold(unchanged)
     return [_written(change, body, xid) for change, body in zip(changes, bodies, strict=True)]
 
 

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 
 from config.api.idempotency import LostRace
+from config.api.models import IdempotencyKey
 from config.events.models import Event
 from tasks_app.models import Task
 from tasks_app.services import rows as service
@@ -101,3 +102,22 @@ def test_a_patch_and_a_delete_at_once_end_in_the_trash(alice: Caller) -> None:
         patched, deleted = at_once(2, lambda n: calls[n]())  # noqa: B023
         assert (patched.status_code in {200, 404}, deleted.status_code) == (True, 204)
         assert Task.objects.get(id=task["id"]).deleted_at is not None
+
+
+def test_a_patch_that_changes_nothing_stores_no_text_of_a_task_purged_meanwhile(
+    alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole deletion and purge happens between its look and its commit: the purge cannot find the answer yet."""
+    task, save, meanwhile = alice.make(title="secret"), service.save, list[int]()
+
+    def purge_first(*arguments: Any) -> Any:
+        if not meanwhile:
+            meanwhile.append(at_once(1, lambda _: alice.delete(where(task)))[0].status_code)
+            meanwhile.append(at_once(1, lambda _: alice.delete(f"/v1/trash/{task['id']}"))[0].status_code)
+        return save(*arguments)
+
+    with monkeypatch.context() as between:
+        between.setattr(service, "save", purge_first)
+        answer = alice.patch(where(task), {"title": "secret"}, idempotency_key="k")
+    assert (answer.status_code, meanwhile) == (404, [204, 204])
+    assert not any(b"secret" in bytes(key.body) for key in IdempotencyKey.objects.all())
