@@ -1,4 +1,4 @@
-"""Fails when a page links to a file or heading that is not there. Run by `make check`; no network."""
+"""Fails when a link leads to no file or heading, or when no page links to one. Run by `make check`; no network."""
 
 import re
 import sys
@@ -17,25 +17,36 @@ def anchors(page: Path) -> set[str]:
     return {word.strip().replace(" ", "-") for word in words}
 
 
-def broken(page: Path) -> list[str]:
+def links(page: Path) -> list[tuple[str, Path, str]]:
+    """Each local link: as it stands, the file, the anchor or ""."""
     text = _FENCE.sub("", page.read_text(encoding="utf-8"))
     found = []
     for target in (one or other for one, other in _LINK.findall(text)):
         if re.match(r"^[a-z]+:", target):
             continue
         name, _, anchor = target.partition("#")
-        linked = (page.parent / name).resolve() if name else page
-        if not linked.exists() or (anchor and linked.suffix == ".md" and anchor not in anchors(linked)):
-            found.append(f"{page.relative_to(ROOT)}: {target}")
+        found.append((target, (page.parent / name).resolve() if name else page, anchor))
     return found
 
 
+def is_broken(linked: Path, anchor: str) -> bool:
+    return not linked.exists() or (bool(anchor) and linked.suffix == ".md" and anchor not in anchors(linked))
+
+
 def main() -> int:
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "docker").rglob("*.md")]
-    problems = [problem for page in pages for problem in broken(page)]
-    sys.stdout.write("".join(f"broken link: {problem}\n" for problem in problems))
-    sys.stdout.write(f"{len(pages)} pages, {len(problems)} broken links\n")
-    return 1 if problems or not pages else 0
+    documents = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "docker").rglob("*.md")]
+    found = {page: links(page) for page in [*ROOT.glob("*.md"), *documents]}
+    problems = [
+        f"broken link: {page.relative_to(ROOT)}: {target}"
+        for page, targets in found.items()
+        for target, linked, anchor in targets
+        if is_broken(linked, anchor)
+    ]
+    linked_to = {linked for page, targets in found.items() for _, linked, _ in targets if linked != page}
+    problems += [f"no page links to {page.relative_to(ROOT)}" for page in documents if page not in linked_to]
+    sys.stdout.write("".join(f"{problem}\n" for problem in problems))
+    sys.stdout.write(f"{len(found)} pages, {len(problems)} problems\n")
+    return 1 if problems or not found else 0
 
 
 if __name__ == "__main__":
