@@ -59,6 +59,12 @@ test-fast: install-dev ## run the tests that need no servers, in under a minute
 bench: install-dev ## measure a system of its own with wrk: BENCH_TASKS=100000, REFERENCE=<folder> to compare
 	@$(PYTHON) -m tests.load
 
+.PHONY: test-contract
+EXAMPLES ?= 50
+test-contract: install-dev ## try the OpenAPI document and random lives of tasks more deeply: make test-contract EXAMPLES=200
+	@CONTRACT_EXAMPLES=$(EXAMPLES) CONTRACT_RUNS=$(EXAMPLES)0 RATE_LIMIT_USER=100000/m RATE_LIMIT_IP=100000/m \
+		$(LAUNCH) with-stack env -u RATE_LIMIT_USER -u RATE_LIMIT_IP $(PYTHON) -m pytest tests/contract $(ARGS)
+
 .PHONY: check
 check: install-dev ## lint, types, imports, migrations, settings, OpenAPI document and what would break its clients, links of the docs, licences
 	@$(PYTHON) -m ruff check .

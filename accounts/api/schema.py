@@ -1,17 +1,14 @@
 """What the OpenAPI document says of /v1/users beyond the code."""
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 
 from accounts.api.serializers import UserOut, UserPatch, UserRoles
-from config.api import pagination
-from config.api.schema import IDEMPOTENCY_KEY, operation, operations, page_of, parameter
+from config.api.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, operation, operations, page_of, parameter
 
 _LIST_PARAMETERS = [
     parameter("username", "Exactly this name."),
     parameter("role", "Users with this role."),
-    parameter("page_size", f"1 to {pagination.MAX_SIZE}.", OpenApiTypes.INT, default=pagination.DEFAULT_SIZE),
-    parameter("cursor", "The `next_cursor` of the page before; goes on with any page_size."),
+    *PAGE_PARAMETERS,
 ]
 
 USER_OPERATIONS = operations(

@@ -24,6 +24,10 @@ SETTINGS: dict[str, Any] = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.api.finishing.finish",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "TaskStatus": "tasks_app.models.Status",
         "TaskPriority": "tasks_app.models.Priority",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
@@ -25,9 +26,13 @@ T = TypeVar("T")
 SNAPSHOT = Path(__file__).with_name("openapi.json")
 RELEASED = Path(__file__).with_name("openapi.released.json")  # what clients were last promised
 
+# As the code reads them; without white space at the ends, which no header field has.
+_KEY = r'^("[ !#-~]{1,255}"|[!#-~]([ -~]{0,253}[!-~])?)$'
+_TAG = r'(W/)?"[!#-~]*"'
+_TAGS = {"type": "string", "pattern": rf"^(\*|{_TAG}( *, *{_TAG})*)$"}
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": 257},
+    {"type": "string", "minLength": 1, "maxLength": 257, "pattern": _KEY},
     OpenApiParameter.HEADER,
     description=(
         "Makes the call safe to repeat for 24 h: the same key with the same body gets the first answer again, "
@@ -37,13 +42,13 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 IF_MATCH = OpenApiParameter(
     "If-Match",
-    str,
+    _TAGS,
     OpenApiParameter.HEADER,
     description='The version you have seen, such as `"3"`: 412 when it has changed since. `*`: it exists.',
 )
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",
-    str,
+    _TAGS,
     OpenApiParameter.HEADER,
     description='The version you have, such as `"3"`: 304 when it still stands.',
 )
@@ -55,8 +60,22 @@ class Schema(AutoSchema):
     def get_tags(self) -> list[str]:
         return [self.path.removeprefix("/v1/").split("/")[0]]
 
+    def map_parsers(self) -> list[str]:
+        """The second media type is that of patches; elsewhere it is refused."""
+        return list(super().map_parsers())[: 2 if self.method == "PATCH" else 1]
+
     def get_auth(self) -> list[dict[str, list[str]]]:
         return [{"keycloak": []}]
+
+
+class UniqueTexts(OpenApiSerializerFieldExtension):
+    """drf-spectacular finds it as soon as it is defined."""
+
+    target_class = "config.api.fields.Texts"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Any:
+        schema = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)
+        return {**schema, "uniqueItems": True}
 
 
 class ProblemDocument(serializers.Serializer[Any]):
@@ -97,12 +116,12 @@ def operation(answer: Any, *, status: int = 200, errors: Sequence[int] = ()) -> 
     return {"responses": responses}
 
 
-def binary(*, errors: Sequence[int]) -> dict[str, Any]:
-    """The `responses` of a download."""
+def binary(*media: str, errors: Sequence[int]) -> dict[str, Any]:
+    """The `responses` of a download of one of these media types."""
     whole, part = OpenApiResponse(bytes, description="The file."), OpenApiResponse(bytes, description="The range.")
     responses = operation(None, errors=errors)["responses"]
-    media = "application/octet-stream"
-    return {"responses": {(200, media): whole, (206, media): part, **{k: v for k, v in responses.items() if k != 200}}}
+    files = {(status, kind): file for kind in media for status, file in ((200, whole), (206, part))}
+    return {"responses": {**files, **{k: v for k, v in responses.items() if k != 200}}}
 
 
 @cache
@@ -150,9 +169,19 @@ def parameter(name: str, description: str, type_: Any = OpenApiTypes.STR, **more
     return OpenApiParameter(name, type_, OpenApiParameter.QUERY, description=description, **more)
 
 
+CURSOR = {"type": "string", "minLength": 1, "pattern": "^[A-Za-z0-9_-]+$"}
 PAGE_PARAMETERS = [
-    parameter("page_size", f"1 to {pagination.MAX_SIZE}.", OpenApiTypes.INT, default=pagination.DEFAULT_SIZE),
-    parameter("cursor", "The `next_cursor` of the page before; goes on with any page_size."),
+    parameter(
+        "page_size",
+        f"1 to {pagination.MAX_SIZE}.",
+        {"type": "integer", "minimum": 1, "maximum": pagination.MAX_SIZE},
+        default=pagination.DEFAULT_SIZE,
+    ),
+    parameter(
+        "cursor",
+        "The `next_cursor` of the page before; goes on with any page_size.",
+        CURSOR,
+    ),
 ]
 
 

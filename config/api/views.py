@@ -44,11 +44,13 @@ class ApiViewSet(ViewSet):
         self.perform_authentication(request)
         context.user_id.set(caller(request).id)
         self.check_permissions(request)
+        if not self.action:
+            return  # no such method here: 405, whatever the query and the body are
         _demand(request._request)
         if (problem := bodies.refusal(request._request)) is not None:
             raise problem
         self.check_parameters(request)
-        if request.method not in SAFE and self.action is not None and self.action not in self.takes_body:
+        if request.method not in SAFE and self.action not in self.takes_body:
             check_no_body(request)
 
     def check_parameters(self, request: Request) -> None:

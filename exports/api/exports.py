@@ -59,7 +59,7 @@ FIELDS = ("id", "format", "filter", "status", "progress", "rows", "bytes", "erro
     file=extend_schema(
         summary="Download the file",
         description="`Range` works. 409 before it is completed, 410 after it has expired. Needs `tasks:read`.",
-        **binary(errors=(404, 409, 410, 416)),
+        **binary("text/csv", "application/x-ndjson", errors=(404, 409, 410, 416)),
     ),
 )
 class ExportViewSet(ApiViewSet):

@@ -1,14 +1,22 @@
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.api import fields
 from exports.models import Format, Status
+from tasks_app.services import filters
+from tasks_app.services.filter_schemas import FILTERS
 
 
-@extend_schema_field(OpenApiTypes.OBJECT)
+def _filter(name: str) -> Any:
+    schema = FILTERS[name]
+    return {"anyOf": [schema, {"type": "array", "items": schema}]} if name in filters.REPEATABLE else schema
+
+
+@extend_schema_field(
+    {"type": "object", "additionalProperties": False, "properties": {name: _filter(name) for name in sorted(FILTERS)}}
+)
 class Filter(serializers.Field[dict[str, Any], Any, Any, Any]):
     """The list's parameters with the same text values; `label` may be an array."""
 

@@ -56,9 +56,14 @@ class Members(serializers.Field[dict[str, Any], Any, Any, Any]):
         return values
 
 
-@extend_schema_field(
-    {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": {"type": "boolean"}}}
-)
+_FLAGS: dict[str, Any] = {
+    "type": ["object", "null"],
+    "properties": {channel: {"type": ["boolean", "null"]} for channel in CHANNELS},
+    "additionalProperties": False,
+}
+
+
+@extend_schema_field({"type": "object", "properties": dict.fromkeys(TYPES, _FLAGS), "additionalProperties": False})
 class Notifications(Members):
     """By event type, by channel."""
 

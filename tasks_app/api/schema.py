@@ -1,10 +1,10 @@
 """What the OpenAPI document says of /v1/tasks beyond the code."""
 
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 
 from config.api.schema import (
+    CURSOR,
     IDEMPOTENCY_KEY,
     IF_MATCH,
     IF_NONE_MATCH,
@@ -16,25 +16,38 @@ from config.api.schema import (
 )
 from tasks_app.api.serializers import ChangeOut, EventOut, TaskCreate, TaskOut, TaskPatch
 from tasks_app.models import Priority, Status
+from tasks_app.representation import FIELDS
 from tasks_app.services import filters
+from tasks_app.services.filter_schemas import FILTERS, comma_list
 
-_TIMES = {
+_FILTERS = {
+    "status": f"A comma list of {', '.join(Status.values)}, each at most once.",
+    "priority": f"A comma list of {', '.join(Priority.values)}, each at most once.",
+    "label": "Repeatable; a task must have all of them.",
+    "assignee": "`me` (assigned to you, whoever owns it), a user id, or `none`.",
+    "owner": "`me` (default); another user id or `any` with the permission tasks:admin.",
     "due_after": "Due at this time or later.",
     "due_before": "Due before this time.",
     "created_after": "Created at this time or later.",
     "created_before": "Created before this time.",
     "updated_after": "Last changed at this time or later.",
+    "q": f"Full text over title and description, at most {filters.MAX_SEARCH} characters.",
 }
+
+
+def _filter(name: str, description: str) -> OpenApiParameter:
+    schema = FILTERS[name]
+    return parameter(name, description, {"type": "array", "items": schema} if name in filters.REPEATABLE else schema)
+
+
 LIST_PARAMETERS = [
-    parameter("status", f"A comma list of {', '.join(Status.values)}."),
-    parameter("priority", f"A comma list of {', '.join(Priority.values)}."),
-    parameter("label", "Repeatable; a task must have all of them.", many=True),
-    parameter("assignee", "`me` (assigned to you, whoever owns it), a user id, or `none`."),
-    parameter("owner", "`me` (default); another user id or `any` with the permission tasks:admin."),
-    *(parameter(name, text, OpenApiTypes.DATETIME) for name, text in _TIMES.items()),
-    parameter("q", f"Full text over title and description, at most {filters.MAX_SEARCH} characters."),
+    *(_filter(name, description) for name, description in _FILTERS.items()),
     parameter("sort", "The order; ties go by id.", enum=list(filters.CLIENT_SORTS), default="-created_at"),
-    parameter("fields", "A comma list of the task's fields; only these are returned."),
+    parameter(
+        "fields",
+        "A comma list of the task's fields, each at most once; the tasks of the answer then have no others.",
+        comma_list(FIELDS),
+    ),
     *PAGE_PARAMETERS,
 ]
 
@@ -133,11 +146,13 @@ CHANGES_OPERATIONS = operations(
         ),
         parameters=[
             *PAGE_PARAMETERS[:1],
-            parameter("cursor", "The `next_cursor` of the answer before. It outlives 30 days; an older one is 410."),
+            parameter(
+                "cursor", "The `next_cursor` of the answer before. It outlives 30 days; an older one is 410.", CURSOR
+            ),
             parameter(
                 "wait",
                 "Seconds to wait for an entry when there is none, 0 to 30. At most: a busy server answers sooner.",
-                OpenApiTypes.INT,
+                {"type": "integer", "minimum": 0, "maximum": 30},
                 default=0,
             ),
         ],

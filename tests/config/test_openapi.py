@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from config.api.schema import SNAPSHOT
+from tests.cast import Caller, assert_problem
 
 
 def _answers() -> dict[str, Any]:
@@ -43,3 +44,28 @@ def test_the_documentation_asks_no_other_server(client: Client, path: str) -> No
     page = client.get(path).content.decode()
     assert "openapi.json" in page
     assert "https://" not in page
+
+
+def test_what_is_made_links_to_what_can_be_done_with_it() -> None:
+    paths = json.loads(SNAPSHOT.read_text(encoding="utf-8"))["paths"]
+    links = paths["/v1/tasks"]["post"]["responses"]["201"]["links"]
+    known = {operation["operationId"] for methods in paths.values() for operation in methods.values()}
+    assert {"tasks_retrieve", "tasks_partial_update", "tasks_destroy", "tasks_history_list"} <= links.keys() <= known
+    assert links["tasks_retrieve"]["parameters"] == {"id": "$response.body#/id"}
+
+
+def test_bodies_are_closed_and_required() -> None:
+    document = json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+    for name, schema in document["components"]["schemas"].items():
+        assert not name.endswith("Request") or "properties" not in schema or schema["additionalProperties"] is False
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            body = operation.get("requestBody")
+            assert body is None or body["required"], (method, path)
+            assert body is None or method == "patch" or list(body["content"]) == ["application/json"], (method, path)
+
+
+def test_another_method_is_405_whatever_else_is_wrong(alice: Caller) -> None:
+    answer = alice.call("PUT", "/v1/tasks", b"{", x="1")
+    assert_problem(answer, 405)
+    assert answer.headers["Allow"] == "GET, POST, HEAD, OPTIONS"
