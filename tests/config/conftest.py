@@ -41,25 +41,21 @@ def on_the_pair(postgres_pair: PostgresPair, settings: Any, django_db_blocker: D
         connections.settings["default"].update(before)
 
 
-@pytest.fixture(scope="session")
-def migrated() -> dict[str, bool]:
-    return {}
+@pytest.fixture
+def migrated_pair(postgres_pair: PostgresPair, on_the_pair: None) -> PostgresPair:
+    call_command("migrate", database="default", verbosity=0)  # the first time; then there is nothing to do
+    return postgres_pair
 
 
 @pytest.fixture
-def paused(
-    postgres_pair: PostgresPair, on_the_pair: None, migrated: dict[str, bool], redis: Any, tokens: Mint
-) -> Iterator[PostgresPair]:
+def paused(migrated_pair: PostgresPair, redis: Any, tokens: Mint) -> Iterator[PostgresPair]:
     """The whole API on the pair, whose replica replays nothing from here on."""
-    if not migrated:
-        call_command("migrate", database="default", verbosity=0)
-        migrated["done"] = True
     for name in ("alice", "bob"):
         assert caller(tokens, name).get("/v1/me").status_code == 200
-    postgres_pair.catch_up()
-    postgres_pair.pause()
-    yield postgres_pair
-    postgres_pair.resume()
+    migrated_pair.catch_up()
+    migrated_pair.pause()
+    yield migrated_pair
+    migrated_pair.resume()
 
 
 def caller(tokens: Mint, name: str) -> Caller:

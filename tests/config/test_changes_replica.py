@@ -1,7 +1,6 @@
 """The change feed from a real replica: as complete as from the primary, and never behind what its reader knows"""
 
 from collections.abc import Iterator
-from importlib import import_module
 from typing import Any
 from uuid import UUID
 
@@ -12,15 +11,6 @@ from tasks_app.services import changes
 from tests.config.postgres_pair import PostgresPair
 
 START = changes.Place(0, UUID(int=0), 0)
-TABLES = "; ".join(
-    [
-        import_module("config.events.migrations.0001_event").TABLE,
-        import_module("tasks_app.migrations.0001_task").TABLE,
-        "CREATE TABLE events_cursor (name varchar(32) PRIMARY KEY, xid xid8, id uuid)",
-        "CREATE TABLE event_all PARTITION OF event DEFAULT",
-        "GRANT SELECT ON event, task, events_cursor TO PUBLIC",
-    ]
-)
 EVENT = (
     "INSERT INTO event (id, type, subject, owner, actor, version, request_id, traceparent, at)"
     " VALUES (%s, 'task.updated', %s, 'alice', 'alice', %s, '', '', now()) RETURNING xid::text::bigint"
@@ -28,12 +18,11 @@ EVENT = (
 
 
 @pytest.fixture
-def pair(postgres_pair: PostgresPair, on_the_pair: None) -> Iterator[PostgresPair]:
-    postgres_pair.ask("primary", TABLES)
-    postgres_pair.catch_up()
-    yield postgres_pair
-    postgres_pair.resume()
-    postgres_pair.ask("primary", "DROP TABLE event, task, events_cursor")
+def pair(migrated_pair: PostgresPair) -> Iterator[PostgresPair]:
+    migrated_pair.ask("primary", "TRUNCATE event")
+    migrated_pair.catch_up()
+    yield migrated_pair
+    migrated_pair.resume()
 
 
 def event(connection: Any, version: int) -> int:
