@@ -43,6 +43,7 @@ TOUCHED = 600_000  # milliseconds: also longer than entries live, so that a full
 LEADS, WAITS = 1, 2
 _HEAD = 30
 _MEMORY = slice(14, _HEAD)
+longest_wait = LEASE / 1000  # seconds for what another one reads; shorter where waiting holds up others
 _POLLS = (0.001, 0.002, 0.004, 0.008, 0.016)  # seconds, the last again and again
 
 _LUA = lua("clock") + lua("shelf")
@@ -120,8 +121,8 @@ class Look:
             return None  # junk
 
     def _wait(self, decode: Decode[T]) -> T | None:
-        """None as soon as nobody reads for us (any more)."""
-        deadline = time.monotonic() + LEASE / 1000
+        """None as soon as nobody reads for us (any more), and when it takes too long."""
+        deadline = time.monotonic() + longest_wait
         for pause in itertools.chain(_POLLS, itertools.repeat(_POLLS[-1])):
             time.sleep(pause)
             try:

@@ -9,6 +9,7 @@ from typing import Any
 from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
+from config.cache import shelf
 from config.data.postgres import base
 from config.server.calls import Calls
 from config.server.connection import Connection
@@ -20,6 +21,7 @@ except ImportError:
     Parser = PythonProtocol
 
 _LONGEST_WAIT = 5.0  # seconds for a database: longer than the pooler's own limits, far from the master's `timeout`
+_LONGEST_LOOK = 0.1  # seconds for what another call reads: then this one reads itself, as the loop must go on
 _EVERY = 1.0  # seconds between two looks at deadlines, and two signs of life
 
 
@@ -38,7 +40,7 @@ class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
         self._tasks: set[asyncio.Task[None]] = set()
 
     def load_wsgi(self) -> None:
-        base.longest_wait = _LONGEST_WAIT
+        base.longest_wait, shelf.longest_wait = _LONGEST_WAIT, _LONGEST_LOOK
         self.calls = Calls(self.app.wsgi(), self.cfg.threads)
 
     def new_parser(self, head: Callable[[], bool], piece: Callable[[bytes], None], end: Callable[[], None]) -> Any:

@@ -233,3 +233,15 @@ def test_a_lease_of_one_who_died_ends_by_itself(redis: Any, monkeypatch: pytest.
     for one in (first, second):
         one.take(MEMORY, house_redis.run(one.command()))
     assert second.read("t", bytes, lambda: Read(b"second")) == b"second"
+
+
+def test_who_may_not_wait_long_reads_himself_while_another_still_reads(
+    redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "LEASE", 5_000)
+    monkeypatch.setattr(shelf, "longest_wait", 0.05)
+    first, second = Look(PLACE), Look(PLACE)
+    for one in (first, second):
+        one.take(MEMORY, house_redis.run(one.command()))
+    assert second.read("t", bytes, lambda: Read(b"second")) == b"second"
+    assert redis.pttl(PLACE.lease) > 1_000, "it is still the first one's"

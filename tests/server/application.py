@@ -8,6 +8,7 @@ from typing import Any
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpResponse, StreamingHttpResponse
 
+from config.cache import shelf
 from config.server.later import Later, is_allowed
 
 PIECE = b"x" * 100_000
@@ -53,6 +54,7 @@ _ANSWERS: dict[str, Any] = {
     "/stream": _stream,
     "/broken": lambda request: _stream(request, broken=True),
     "/taken": lambda request: HttpResponse(str(taken)),
+    "/patience": lambda request: HttpResponse(str(shelf.longest_wait)),
     "/v1/tasks/tell": _tell,
     "/v1/tasks/fail": lambda request: 1 / 0,
 }

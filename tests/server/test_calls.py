@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from config.cache import shelf
 from tests.config.servers import eventually
 from tests.observability import samples
 from tests.observability.server import Server
@@ -28,6 +29,12 @@ def test_calls_in_threads_do_not_hold_up_quick_ones(server: Server) -> None:
             slow.socket.recv(1)
         slow.socket.setblocking(True)
         assert slow.answer().body == b"slept"
+
+
+def test_the_loop_does_not_wait_long_for_what_another_call_reads(server: Server) -> None:
+    with Client(server.port) as client:
+        client.ask("GET", "/patience")
+        assert float(client.answer().body) * 1000 < shelf.LEASE
 
 
 def test_after_a_slow_call_all_have_threads_for_a_while(server: Server) -> None:
