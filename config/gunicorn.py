@@ -20,9 +20,7 @@ from config.observability import logs
 
 def _make_samples_folder() -> None:
     """Where the workers put their samples, which the master serves. A folder that was given is kept as it is."""
-    given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    if given:
-        Path(given).mkdir(parents=True, exist_ok=True)
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         return
     folder = tempfile.mkdtemp(prefix="taskmill-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder

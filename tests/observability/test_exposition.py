@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from config.observability import exposition
 from tests.observability import samples
 
+ROOT = Path(__file__).resolve().parents[2]
 # Counts, and holds one request in flight, until it is told to end.
 CHILD = """
 import sys
@@ -96,3 +97,11 @@ def test_without_a_folder_a_process_shows_itself(monkeypatch: pytest.MonkeyPatch
     found = read(exposition.registry())
     assert samples.total(found, "taskmill_build_info", part="tests") == 1
     assert samples.total(found, "taskmill_redis_breaker_open") is not None
+
+
+@pytest.mark.parametrize("command", [["manage.py", "openapi", "--check"], ["-m", "celery", "-A", "config", "report"]])
+def test_a_folder_that_is_not_there_is_made_before_the_first_metric(tmp_path: Path, command: list[str]) -> None:
+    folder = tmp_path / "not" / "there"
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+    subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, check=True, timeout=60)
+    assert list(folder.glob("*.db"))

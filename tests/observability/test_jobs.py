@@ -38,7 +38,6 @@ class Told(Processes):
             "PART": name,
             "PROMETHEUS_MULTIPROC_DIR": str(self._folder / f"samples-{name}"),
         }
-        Path(own["PROMETHEUS_MULTIPROC_DIR"]).mkdir()
         process = super()._start(command, {**env, **own})
         self.ports[process.pid] = port
         return process
