@@ -13,9 +13,10 @@ from config.keyset_admin import KeysetAdmin, ReadOnlyAdmin
 
 @admin.register(User)
 class UserAdmin(ReadOnlyAdmin, KeysetAdmin):
-    list_display = ("username", "email", "role_names", "is_active", "is_staff", "last_seen_at", "id")
+    list_display = ("username", "email", "role_names", "is_active", "is_staff", "last_seen_at")
     list_filter = ("is_active", "is_staff")
     search_fields = ("=id", "username__startswith", "email__startswith")
+    search_help_text = "A user's id, or the beginning of a name or e-mail address"
     fields = ("id", "username", "email", "role_names", "is_active", "is_staff", "first_seen_at", "last_seen_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:

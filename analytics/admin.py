@@ -1,11 +1,11 @@
 from django.contrib import admin
 
+from accounts.people_admin import PeopleAdmin
 from analytics.models import DailyRollup
-from config.keyset_admin import KeysetAdmin, ReadOnlyAdmin
 
 
 @admin.register(DailyRollup)
-class DailyRollupAdmin(ReadOnlyAdmin, KeysetAdmin):
-    list_display = ("date", "owner", "created", "completed", "deleted")
+class DailyRollupAdmin(PeopleAdmin):
+    user_field = "owner"
+    list_display = ("date", "person", "created", "completed", "deleted")
     search_fields = ("=owner",)
-    search_help_text = "A user id"

@@ -72,7 +72,11 @@ class KeysetAdmin(admin.ModelAdmin[Any]):
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """For rows that only the system writes."""
+    """For rows that only the system writes. The key, by which logs and the API name a row, comes first."""
+
+    def get_fields(self, request: HttpRequest, obj: Any | None = None) -> Any:
+        fields, key = super().get_fields(request, obj), self.opts.pk.name
+        return fields if key in fields else [key, *fields]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

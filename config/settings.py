@@ -82,6 +82,7 @@ TEMPLATES = [
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False
+FORMAT_MODULE_PATH = "config.formats"  # Django looks there first, then at its own formats of the language
 USE_TZ = True
 STATIC_URL = "/static/"
 # `collectstatic` writes there; without it the packages' own files serve.

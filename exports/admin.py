@@ -1,12 +1,21 @@
 from django.contrib import admin
+from django.template.defaultfilters import filesizeformat
 
-from config.keyset_admin import KeysetAdmin, ReadOnlyAdmin
+from accounts.people_admin import PeopleAdmin
 from exports.models import Export
 
 
 @admin.register(Export)
-class ExportAdmin(ReadOnlyAdmin, KeysetAdmin):
-    list_display = ("id", "owner", "format", "status", "progress", "rows", "bytes", "attempt", "created_at", "error")
+class ExportAdmin(PeopleAdmin):
+    user_field = "owner"
+    list_display = ("created_at", "person", "format", "status", "done", "rows", "size", "attempt", "error")
     list_filter = ("status", "format")
     search_fields = ("=owner",)
-    search_help_text = "A user id"
+
+    @admin.display(description="progress")
+    def done(self, export: Export) -> str:
+        return f"{export.progress:.0%}"
+
+    @admin.display(description="size")
+    def size(self, export: Export) -> str:
+        return filesizeformat(export.bytes)

@@ -1,5 +1,6 @@
 """Tasks for oversight: found by owner, id or text; read here, changed through the same services as the API."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,24 @@ from tasks_app.services import oversight
 
 MOST_OWNERS = 100  # of one search: enough for a name, bounded for a letter
 HISTORY_LENGTH = 200
+PEOPLE = ("owner", "assignee")  # fields that hold a user's id
+
+
+def told(events: list[Event]) -> Iterator[tuple[Event, str, dict[str, Any]]]:
+    """Each event with its actor's name and its changes, in which people have names too."""
+    names = accounts.usernames(set(people(events)))
+    for event in events:
+        changes = {
+            field: {side: names.get(value, value) if field in PEOPLE else value for side, value in change.items()}
+            for field, change in (event.changes or {}).items()
+        }
+        yield event, names.get(event.actor, event.actor), changes
+
+
+def people(events: Iterable[Event]) -> Iterator[str]:
+    for event in events:
+        yield event.actor
+        yield from (value for field in PEOPLE for value in (event.changes or {}).get(field, {}).values() if value)
 
 
 class TrashFilter(admin.SimpleListFilter):
@@ -23,6 +42,11 @@ class TrashFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("yes", "In the trash")]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        unfiltered, *others = super().choices(changelist)
+        yield {**unfiltered, "display": "Not in the trash"}
+        yield from others
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset.trashed() if self.value() == "yes" else queryset.alive()
@@ -64,12 +88,10 @@ class TaskAdmin(ReadOnlyAdmin, KeysetAdmin):
         if task is None:
             raise Http404
         events = list(Event.objects.filter(subject=task.id).order_by("-xid", "-id")[:HISTORY_LENGTH])[::-1]
-        names = accounts.usernames(event.actor for event in events)
-        rows = [(event, names.get(event.actor, event.actor)) for event in events]
         context = {
             **self.admin_site.each_context(request),
             "task": task,
-            "rows": rows,
+            "rows": told(events),
             "opts": self.opts,
             "title": f"History of {task.title}",
         }

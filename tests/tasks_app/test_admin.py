@@ -169,6 +169,15 @@ def test_admin_shows_a_history_with_names(admin: Client, alice: Caller) -> None:
     assert "ada" in page
 
 
+def test_admin_shows_an_assignee_by_name_and_leads_to_the_history(admin: Client, alice: Caller, bob: Caller) -> None:
+    bob.get("/v1/me")
+    task = alice.make(assignee=PEOPLE["bob"].id)
+    assert f"{task['id']}/history/" in admin.get(f"{PAGE}{task['id']}/change/").content.decode()
+    page = admin.get(f"{PAGE}{task['id']}/history/").content.decode()
+    assert "→ bob<" in page
+    assert PEOPLE["bob"].id not in page
+
+
 @pytest.mark.parametrize("path", ["x/change/", "0192f0c1-d2e3-7b5a-8000-000000000000/history/"])
 def test_admin_of_a_task_that_is_not_there_is_no_error(admin: Client, path: str) -> None:
     assert admin.get(PAGE + path).status_code in {302, 404}
