@@ -164,6 +164,11 @@ def _tables(connection: BaseDatabaseWrapper, parent: str) -> list[tuple[str, boo
         return list(cursor.fetchall())
 
 
+def is_going(connection: BaseDatabaseWrapper, parent: str) -> bool:
+    """Whether a month is detached, or about to be, and not dropped yet."""
+    return any(pending or not attached for _, attached, pending in _tables(connection, parent))
+
+
 def months_ahead(connection: BaseDatabaseWrapper) -> int:
     """How many whole months after this one every parent has: fewer than two is an alarm."""
     now = Month.of(datetime.now(UTC))

@@ -4,16 +4,18 @@ import json
 import random
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from io import StringIO
 from typing import Any
 
 import psycopg
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from config.data import ids, partitions
 from config.data.partitions import Month
 from tasks_app.models import Task, TaskCount
-from tasks_app.services import counts
+from tasks_app.services import counts, recount
 from tests.cast import Caller, refused_parameter
 from tests.tasks_app.test_tasks_get import where
 from tests.threads import at_once
@@ -204,3 +206,64 @@ def _plan(owner: str) -> dict[str, Any]:
         found = cursor.fetchone()[0]
     plan: dict[str, Any] = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
     return plan
+
+
+@pytest.mark.django_db(transaction=True)
+def test_wrong_counts_are_corrected_once_in_batches(
+    alice: Caller, bob: Caller, ada: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recount, "BATCH", 2)
+    for caller in (alice, bob):
+        for number in range(4):
+            caller.make(status=["pending", "completed"][number % 2], due_at=days(-1))
+    TaskCount.objects.filter(owner=alice.id).delete()
+    TaskCount.objects.create(owner=bob.id, status="completed", number=7, folded=True)
+    TaskCount.objects.create(owner=ada.id, status="pending", number=1)  # who has no tasks at all
+    assert recount.rebuild() == 3
+    for caller in (alice, bob, ada):
+        assert told(caller) == counted(caller.id)
+    out = StringIO()
+    call_command("rebuild_counts", stdout=out)
+    assert "of 0 owners" in out.getvalue()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rebuilds_writers_and_folds_get_along(alice: Caller) -> None:
+    made = [alice.make(due_at=days(-2)) for _ in range(6)]
+    TaskCount.objects.create(owner=alice.id, status="pending", number=100)
+
+    def work(number: int) -> None:
+        for status in ("in-progress", "completed", "pending"):
+            alice.patch(where(made[number]), {"status": status})
+            recount.rebuild()
+            counts.fold(enough=1)
+
+    at_once(6, work)
+    assert told(alice) == counted(alice.id)
+    assert recount.rebuild() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_rebuilds_at_once_one_corrects(alice: Caller) -> None:
+    at = datetime.now(UTC)
+    Task.objects.bulk_create(
+        Task(title="x", owner_id=alice.id, labels=[], created_at=at, updated_at=at) for _ in range(3_000)
+    )
+    TaskCount.objects.all().delete()
+    assert sorted(at_once(6, lambda _: recount.rebuild())) == [0, 0, 0, 0, 0, 1]
+    assert told(alice) == counted(alice.id)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_counts_are_not_rebuilt_while_a_month_goes(alice: Caller) -> None:
+    """Its tasks are out of sight and would be taken out of the counts twice."""
+    old = NOW.plus(-4)
+    partitions.create(connection, "task", old)
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE task DETACH PARTITION {old.table('task')}")
+    try:
+        with pytest.raises(CommandError, match="being dropped"):
+            call_command("rebuild_counts")
+    finally:
+        list(partitions.drop_before(connection, old.plus(1)))
+    assert recount.rebuild() == 0
