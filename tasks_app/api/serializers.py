@@ -43,7 +43,9 @@ class TaskPatch(TaskCreate):
 
 
 class TaskOut(serializers.ModelSerializer[Task]):
-    """For the schema, and for the test that holds the read path's bytes against it."""
+    """A task. Times are UTC with milliseconds; `version` counts its changes and is its ETag."""
+
+    # For the schema, and for the test that holds the read path's bytes against it.
 
     serializer_field_mapping = {**serializers.ModelSerializer.serializer_field_mapping, DateTimeField: fields.Time}
     owner = serializers.CharField(source="owner_id")
@@ -56,7 +58,7 @@ class TaskOut(serializers.ModelSerializer[Task]):
 
 
 class EventOut(serializers.Serializer[Any]):
-    """One entry of a history, for the schema."""
+    """One entry of a task's history."""
 
     id = serializers.UUIDField()
     type = serializers.CharField(help_text="task.created, task.updated, task.completed, task.deleted, …")
@@ -70,7 +72,7 @@ class EventOut(serializers.Serializer[Any]):
 
 
 class ChangeOut(serializers.Serializer[Any]):
-    """One entry of the change feed, for the schema."""
+    """One entry of the change feed."""
 
     sequence = serializers.CharField(help_text="Ascends as text; names the entry, which may be delivered twice.")
     type = serializers.CharField(help_text="task.created, task.updated, task.completed, task.deleted, …")
