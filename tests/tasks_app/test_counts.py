@@ -103,7 +103,7 @@ def test_a_statement_of_many_tasks_adds_few_rows_and_folding_keeps_the_sums(alic
         chosen = Task.objects.filter(id__in=chance.sample(list(Task.objects.values_list("id", flat=True)), 20))
         chosen.update(status=chance.choice(["pending", "in-progress"]))
         if chance.random() < 0.3:
-            assert counts.fold(enough=1) == 2
+            assert counts.fold(enough=1) in {1, 2}  # owners: of one of them all may have come back to what it was
         assert (told(alice), told(bob)) == (counted(alice.id), counted(bob.id))
     rows = TaskCount.objects.count()
     counts.fold(enough=1)
