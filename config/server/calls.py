@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any, TypeVar, cast
+from urllib.parse import unquote
 
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpResponse, StreamingHttpResponse
@@ -40,11 +41,11 @@ class Calls:
         self._wary_until = 0.0
 
     def is_short(self, environ: Environ) -> bool:
-        path = environ["PATH_INFO"]
+        path, query = environ["PATH_INFO"], unquote(environ["QUERY_STRING"])
         return (
             path.startswith(_SHORT)
             and not path.startswith(_LONG_ALL_THE_SAME)
-            and not any(name in environ["QUERY_STRING"] for name in _LONG_BY_QUERY)
+            and not any(name in query for name in _LONG_BY_QUERY)
             and time.monotonic() >= self._wary_until
         )
 

@@ -4,7 +4,7 @@ import io
 import sys
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 from gunicorn.asgi.parser import CallbackRequest
 
@@ -43,9 +43,10 @@ def of(request: CallbackRequest, body: bytes, server: Address, client: str) -> d
             value = raw_value.decode("latin-1")
             environ[name] = f"{environ[name]},{value}" if name in environ else value
     if not path.startswith(b"/"):  # the absolute form, which names the host too (RFC 9112 §3.2.2)
-        target = urlsplit(path.decode("latin-1"))
-        if target.netloc:
-            environ["HTTP_HOST"], path = target.netloc, target.path.encode("latin-1") or b"/"
+        _, is_absolute, rest = path.partition(b"://")
+        if is_absolute:
+            host, _, path = rest.partition(b"/")  # whether it is one, Django judges, as of the header
+            environ["HTTP_HOST"], path = host.decode("latin-1"), b"/" + path
     environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
     return environ
 

@@ -118,6 +118,7 @@ class Reading(asyncio.Protocol):
         else:
             self._is_closing, self.deadline = True, self._loop.time() + LINGER
             self._transport.write_eof()
+            self._transport.resume_reading()  # which a client that sent much during the call has stopped
 
     def _refuse(self, status: HTTPStatus) -> None:
         self._is_complete = False

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from config.cache import shelf
+from config.server.calls import Calls
 from tests.config.servers import eventually
 from tests.observability import samples
 from tests.observability.server import Server
-from tests.server.application import PIECE, PIECES
+from tests.server.application import PIECE, PIECES, application
 from tests.server.client import Client
 
 
@@ -35,6 +36,13 @@ def test_the_loop_does_not_wait_long_for_what_another_call_reads(server: Server)
     with Client(server.port) as client:
         client.ask("GET", "/patience")
         assert float(client.answer().body) * 1000 < shelf.LEASE
+
+
+@pytest.mark.parametrize("query", ["q=x", "%71=x", "w%61it=1"])
+def test_a_slow_query_has_a_thread_however_its_name_is_written(query: str) -> None:
+    calls = Calls(application, 1)
+    assert not calls.is_short({"PATH_INFO": "/v1/tasks", "QUERY_STRING": query})
+    assert calls.is_short({"PATH_INFO": "/v1/tasks", "QUERY_STRING": "status=pending"})
 
 
 def test_after_a_slow_call_all_have_threads_for_a_while(server: Server) -> None:

@@ -76,6 +76,15 @@ def test_an_answer_that_needs_no_body_waits_for_none_and_ends_the_connection(ser
         assert client.is_over()
 
 
+def test_what_is_sent_past_a_call_in_a_thread_is_thrown_away_too(server: Server) -> None:
+    """A client that reads no answer before all is sent would wait for the server's end, and then find a reset."""
+    with Client(server.port) as client:
+        client.send(b"POST /sleep?seconds=0.3 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        client.send((b"2710\r\n" + b"x" * 10_000 + b"\r\n") * 2_000)
+        assert client.answer().body == b"slept"
+        assert client.is_over()
+
+
 def test_a_client_that_waits_for_100_gets_it_and_only_for_a_body_that_is_read(server: Server) -> None:
     with Client(server.port) as client:
         client.send(b"POST /v1/tasks/tell HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
@@ -101,6 +110,15 @@ def test_the_absolute_form_names_the_host(server: Server) -> None:
     with Client(server.port) as client:
         client.ask("GET", "http://localhost/v1/tasks/tell")
         assert client.answer().body.startswith(b"GET /v1/tasks/tell localhost")
+
+
+@pytest.mark.parametrize("target", ["http://[::1/v1/tasks/tell", "http://a]/v1/tasks/tell", "http:///v1/tasks/tell"])
+def test_an_absolute_form_without_a_right_host_is_left_to_the_application(server: Server, target: str) -> None:
+    """It refuses the host as it would one in a header; a parser of URLs that fails would leave no answer at all."""
+    with Client(server.port) as client:
+        client.ask("GET", target)
+        host = target.split("/")[2].encode()
+        assert client.answer().body.startswith(b"GET /v1/tasks/tell " + host + b" ")
 
 
 def test_names_with_an_underscore_do_not_pass_for_others(server: Server) -> None:
