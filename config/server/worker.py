@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from gunicorn.asgi.parser import PythonProtocol
@@ -20,7 +21,7 @@ try:
 except ImportError:
     Parser = PythonProtocol
 
-_LONGEST_WAIT = 5.0  # seconds for a database: longer than the pooler's own limits, far from the master's `timeout`
+_LONGEST_WAIT = 2.5  # seconds for a database: longer than the pooler's own limits (2 s), shorter than a 503 may take
 _LONGEST_LOOK = 0.1  # seconds for what another call reads: then this one reads itself, as the loop must go on
 _EVERY = 1.0  # seconds between two looks at deadlines, and two signs of life
 
@@ -90,10 +91,19 @@ class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
             self.log.warning("A connection could not be taken: %s", error)
             self._listen(False)  # until the next look: there are no file descriptors left
             return
-        connection.setblocking(False)
-        self.start(self._open(connection))
+        self._take(connection)
         if len(self.connections) >= self.worker_connections:
             self._listen(False)
+
+    def _accept_all(self, listener: socket.socket) -> None:
+        """Who waits when the last worker closes the listener gets a reset, and a proxy must not repeat his POST."""
+        with suppress(OSError):  # nobody waits any more
+            while True:
+                self._take(listener.accept()[0])
+
+    def _take(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self.start(self._open(connection))
 
     async def _open(self, connection: socket.socket) -> None:
         try:
@@ -112,6 +122,7 @@ class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
         """Answers what was asked. Connections get a moment for a last request, whose answer says that they end."""
         self._listen(False)
         for listener in self.sockets:
+            self._accept_all(listener.sock)
             listener.close()
         self.is_leaving.set()
         await self._until_empty(_EVERY)
@@ -122,6 +133,7 @@ class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
 
     async def _until_empty(self, seconds: float) -> None:
         until = self.loop.time() + seconds
-        while self.connections and self.loop.time() < until and not self._quick_shutdown:
+        # What was accepted a moment ago is no connection yet, but a task.
+        while (self.connections or self._tasks) and self.loop.time() < until and not self._quick_shutdown:
             self._look()
             await asyncio.sleep(0.05)
