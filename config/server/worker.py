@@ -21,7 +21,8 @@ try:
 except ImportError:
     Parser = PythonProtocol
 
-_LONGEST_WAIT = 2.5  # seconds for a database: longer than the pooler's own limits (2 s), shorter than a 503 may take
+_LONGEST_WAIT = 2.5  # seconds for one answer of a database: longer than each of the pooler's limits (2 s), and a
+# caller is told within three that it does not come
 _LONGEST_LOOK = 0.1  # seconds for what another call reads: then this one reads itself, as the loop must go on
 _EVERY = 1.0  # seconds between two looks at deadlines, and two signs of life
 
