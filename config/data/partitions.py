@@ -135,7 +135,7 @@ def drop_before(connection: BaseDatabaseWrapper, limit: Month) -> Iterator[str]:
             if Month.of_table(parent, table) < limit:
                 with connection.cursor() as cursor:
                     if parent in _BEFORE_DROP:
-                        cursor.execute(_BEFORE_DROP[parent].format(table=table, sign="-"))
+                        cursor.execute(_BEFORE_DROP[parent].format(table=table))
                     if attached:
                         how = "FINALIZE" if pending else "CONCURRENTLY"
                         cursor.execute(f"ALTER TABLE {parent} DETACH PARTITION {table} {how}")

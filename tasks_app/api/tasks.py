@@ -62,12 +62,7 @@ class TaskViewSet(ApiViewSet):
         found = kept.task(principal(request), id, look_of(request._request))
         if found is None:
             raise Problem("not-found", "There is no such task, or you may not know of it.")
-        headers = {"ETag": preconditions.etag(found.version)}
-        if preconditions.not_modified(request._request, found.version):
-            response = HttpResponse(status=304, headers=headers)
-            del response.headers["Content-Type"]
-            return response
-        return HttpResponse(found.body, content_type="application/json", headers=headers)
+        return preconditions.representation(request._request, found.version, found.body)
 
     def partial_update(self, request: Request, id: UUID) -> HttpResponse:
         count_write(request, id)

@@ -1,4 +1,7 @@
+import threading
+from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -6,10 +9,13 @@ from django.core.management import call_command
 from django.db import connections
 from pytest_django import DjangoDbBlocker
 
+from config.cache import local_window
+from config.cache import redis as house_redis
 from config.data import replicas
 from tests.accounts.keycloak import Mint
 from tests.cast import PEOPLE, Caller
 from tests.config.postgres_pair import PostgresPair
+from tests.config.servers import OwnRedis, eventually
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +66,32 @@ def paused(migrated_pair: PostgresPair, redis: Any, tokens: Mint) -> Iterator[Po
 
 def caller(tokens: Mint, name: str) -> Caller:
     return Caller(PEOPLE[name], PEOPLE[name].token(tokens))
+
+
+def new_process(settings: Any, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """The house's Redis client as a process that has just started has it."""
+    settings.CACHE_URL = url
+    house_redis._pool.cache_clear()
+    closed = threading.Event()
+    closed.set()
+    new = {"_local": threading.local(), "_closed": closed, "_probing": threading.Lock(), "_owed": deque()}
+    for name, value in {**new, "_back_at": float("-inf")}.items():
+        monkeypatch.setattr(house_redis, name, value)
+    monkeypatch.setattr(local_window, "_calls", type(local_window._calls)())
+
+
+@pytest.fixture
+def own(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnRedis]:
+    server = OwnRedis(tmp_path)
+    new_process(settings, monkeypatch, server.url)
+    yield server
+    server.thaw()
+    settle()
+    server.kill()
+
+
+def settle() -> None:
+    """The probe's thread must not outlive the test whose breaker it closes."""
+    eventually(house_redis.available, "the breaker closes")
+    eventually(lambda: not house_redis._probing.locked(), "the probe ends")
+    house_redis._pool.cache_clear()

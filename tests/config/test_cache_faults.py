@@ -1,7 +1,6 @@
 """Redis is killed, frozen, full or flushed, a process dies after a commit: no answer is ever an older state"""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,22 +12,11 @@ from config.cache.shelf import ITSELF, Place
 from config.events import log
 from tests.cast import Caller
 from tests.config.servers import LONG_AGO, OwnRedis, eventually
-from tests.config.test_redis_breaker import _settle, new_process
 from tests.tasks_app.test_tasks_get import where
 from tests.threads import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack]
 LIST = "/v1/tasks"
-
-
-@pytest.fixture
-def own(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnRedis]:
-    server = OwnRedis(tmp_path)
-    new_process(settings, monkeypatch, server.url)
-    yield server
-    server.thaw()
-    _settle()
-    server.kill()
 
 
 @pytest.fixture

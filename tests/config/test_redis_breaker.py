@@ -1,48 +1,15 @@
 """A Redis that is killed, frozen, full or new costs one failed call, and then nothing until it answers again."""
 
 import threading
-from collections import deque
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from config.cache import gate, local_window, memory
+from config.cache import gate, memory
 from config.cache import redis as house_redis
 from config.cache.redis import Unavailable
 from tests.config.servers import LONG_AGO, OwnRedis, eventually
 
 pytestmark = pytest.mark.stack
-
-
-def new_process(settings: Any, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """The house's Redis client as a process that has just started has it."""
-    settings.CACHE_URL = url
-    house_redis._pool.cache_clear()
-    closed = threading.Event()
-    closed.set()
-    new = {"_local": threading.local(), "_closed": closed, "_probing": threading.Lock(), "_owed": deque()}
-    for name, value in {**new, "_back_at": float("-inf")}.items():
-        monkeypatch.setattr(house_redis, name, value)
-    monkeypatch.setattr(local_window, "_calls", type(local_window._calls)())
-
-
-@pytest.fixture
-def own(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnRedis]:
-    server = OwnRedis(tmp_path)
-    new_process(settings, monkeypatch, server.url)
-    yield server
-    server.thaw()
-    _settle()
-    server.kill()
-
-
-def _settle() -> None:
-    """The probe's thread must not outlive the test whose breaker it closes."""
-    eventually(house_redis.available, "the breaker closes")
-    eventually(lambda: not house_redis._probing.locked(), "the probe ends")
-    house_redis._pool.cache_clear()
 
 
 def failures() -> int:

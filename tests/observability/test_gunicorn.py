@@ -14,6 +14,8 @@ from tests.observability import samples
 from tests.observability.receivers import Receiver, attributes
 from tests.observability.server import COMMAND, ROOT, Server
 
+pytestmark = pytest.mark.process
+
 COUNT = "http_server_request_duration_seconds_count"
 
 

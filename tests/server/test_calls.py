@@ -18,6 +18,8 @@ from tests.observability.server import Server
 from tests.server.application import PIECE, PIECES, application
 from tests.server.client import Client
 
+pytestmark = pytest.mark.process
+
 
 def test_calls_in_threads_do_not_hold_up_quick_ones(server: Server) -> None:
     with Client(server.port) as slow, Client(server.port) as quick:

@@ -8,6 +8,8 @@ import pytest
 from tests.observability.server import Server
 from tests.server.client import Client
 
+pytestmark = pytest.mark.process
+
 REFUSED = {
     "a control character": (b"GET /livez HTTP/1.1\r\nHost: x\r\nX-A: a\x01b\r\n\r\n", 400),
     "no method": (b"get /livez HTTP/1.1\r\nHost: x\r\n\r\n", 400),
