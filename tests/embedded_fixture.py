@@ -23,8 +23,12 @@ _KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE")
 
 
 def free_ports() -> int:
-    """The first of a row of free ports."""
-    for first in range(20000, 32000, _PORTS):
+    """The first of a row of free ports, below those that the system gives to clients.
+
+    Two test processes that look at the same time must not find the same row: each looks where the other does not.
+    """
+    lowest = 20_000 + 3_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for first in range(lowest, 32_000, _PORTS):
         if all(ports.is_free(port) for port in range(first, first + _PORTS)):
             return first
     raise AssertionError(f"no {_PORTS} free ports in a row")

@@ -11,7 +11,7 @@ import pytest
 
 from config.launch import disk
 from config.launch.application import ROOT
-from tests.config.servers import free_port
+from tests.embedded_fixture import free_ports
 
 pytestmark = pytest.mark.install  # starts servers of its own
 
@@ -19,11 +19,10 @@ pytestmark = pytest.mark.install  # starts servers of its own
 def test_the_bench_measures_and_leaves_nothing_running(tmp_path: Path) -> None:
     cases = ("get-hit", "list-page-1000", "list-search", "mixed")
     folder = tmp_path / secrets.token_hex(4)  # root's servers keep data elsewhere, under a name made of the folder's
-    first = free_port() // 20 * 20  # this and the next 19
     env = {
         **os.environ,
         "BENCH_DIR": str(folder),
-        "BENCH_PORT": str(first),
+        "BENCH_PORT": str(free_ports()),
         "BENCH_TASKS": "300",
         "BENCH_SECONDS": "1",
         "BENCH_ROUNDS": "1",
