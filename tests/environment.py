@@ -1,8 +1,8 @@
 """The environment of a test run, set before Django reads its settings (`-p tests.environment`).
 
-A running `make stack` lends its servers: its primary (in a database of the tests' own), its Redis (in another
-database number), its broker. Without one only the tests that need no server can run, unless the variables name
-servers of one's own.
+Where the real servers run (`make stack-up`, `make test`) the tests have a PostgreSQL and a Redis beside them
+(tests.own_servers). Elsewhere only the tests that need no server can run, unless the variables name servers of
+one's own.
 """
 
 import atexit
@@ -13,24 +13,17 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from config.launch import state
+from tests import own_servers
 
 STACK = Path(__file__).resolve().parent.parent / ".stack"
 NO_SERVER = "127.0.0.1:1"  # a port where nothing listens: a test that needs a server says so at once
 SECRETS = ("SECRET_KEY", "OIDC_CLIENT_SECRET", "OIDC_ADMIN_CLIENT_SECRET")
 
 
-def _stack_urls() -> dict[str, str]:
-    """Of the stack's servers, with the superuser of its primary, who may make the tests' database."""
-    found = state.read(STACK)
-    if found is None or not state.is_running(found):
-        return {}
-    parts = found["parts"]
-    redis = urlsplit(parts["redis"]["url"])
-    return {
-        "DATABASE_URL": parts["postgres-primary"]["url"],
-        "CACHE_URL": urlunsplit(redis._replace(path="/9")),
-        "BROKER_URL": parts["rabbitmq"]["url"],
-    }
+def _own_servers() -> dict[str, str]:
+    """Of the first process only; others inherit its environment."""
+    found = None if "DATABASE_URL" in os.environ else state.read(STACK)
+    return own_servers.start() if found is not None and state.is_running(found) else {}
 
 
 def _have_own_redis(process: str) -> None:
@@ -67,7 +60,7 @@ def _defaults() -> dict[str, str]:
     }
 
 
-for name, value in {**_defaults(), **_stack_urls()}.items():
+for name, value in {**_defaults(), **_own_servers()}.items():
     os.environ.setdefault(name, value)
 if "PYTEST_XDIST_WORKER" in os.environ:
     _have_own_redis(os.environ["PYTEST_XDIST_WORKER"])

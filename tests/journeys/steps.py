@@ -5,6 +5,8 @@ import io
 import uuid
 from typing import Any
 
+import httpx
+
 from tests.journeys.system import Caller, System, eventually
 
 ENDS_WITHIN = 5.0  # seconds: the contract's bound for a logout or a disabled user to count everywhere
@@ -103,3 +105,9 @@ def is_refused(caller: Caller) -> bool:
 
 def access_ends(caller: Caller, why: str) -> None:
     eventually(lambda: is_refused(caller), ENDS_WITHIN, f"the token is refused: {why}")
+
+
+def checks(system: System) -> dict[str, str]:
+    """What /readyz?verbose says of each part."""
+    found = httpx.get(f"{system.url}/readyz", params={"verbose": ""}).json()["checks"]
+    return {name: check["status"] for name, check in found.items()}

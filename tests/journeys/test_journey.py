@@ -40,6 +40,12 @@ def test_a_task_is_completed_mailed_counted_exported_and_nobody_elses_business(s
     steps.the_request_is_in_the_logs(system, request_id)
 
 
+def test_every_part_says_that_it_is_well(system: System) -> None:
+    """With a login at the broker, whatever its protocol. A drill before this one may have just brought a part back."""
+    eventually(lambda: set(steps.checks(system).values()) == {"ok"}, 60, "every check of /readyz is ok")
+    assert {"primary", "replica-1", "redis", "broker", "partitions", "migrations", "relay"} <= set(steps.checks(system))
+
+
 def test_a_logout_ends_a_token_within_five_seconds(system: System) -> None:
     alice, _ = system.logged_in("alice")
     assert not steps.is_refused(alice)

@@ -34,7 +34,8 @@ def database_at(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(connections.settings["default"], name, value)
 
 
-def test_ready_while_the_primary_answers(db: None, redis: Any) -> None:
+def test_ready_while_the_primary_answers(db: None, redis: Any, settings: Any) -> None:
+    settings.BROKER_URL = settings.CACHE_URL
     status, found = verbose()
     assert status == 200
     assert {name: check["status"] for name, check in found.items()} == dict.fromkeys(

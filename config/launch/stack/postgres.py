@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from config.launch import probes
 from config.launch.errors import LaunchError
@@ -38,12 +39,12 @@ def programs() -> Path | None:
     return found[-1].parent if found else None
 
 
-def parts(layout: Layout) -> list[Part]:
+def parts(layout: Layout, settings: Mapping[str, str] = MappingProxyType({})) -> list[Part]:
     """Debian's PostgreSQL."""
     folder = programs()
     if folder is None:
         raise LaunchError("PostgreSQL is not installed: run `make stack-install`.")
-    return cluster_parts(Cluster(layout, folder, folder.parent.name, USER))
+    return cluster_parts(Cluster(layout, folder, folder.parent.name, USER, settings))
 
 
 def cluster_parts(cluster: Cluster) -> list[Part]:
