@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 
 
 class EventsConfig(AppConfig):
@@ -7,3 +8,8 @@ class EventsConfig(AppConfig):
     name = "config.events"
     label = "events"
     verbose_name = "Events"
+
+    def ready(self) -> None:
+        from config.events import ahead  # noqa: PLC0415 (it needs the apps)
+
+        register(ahead.check, Tags.database)

@@ -17,6 +17,7 @@ from prometheus_client import Counter, Gauge
 
 from config.data.leadership import Leadership
 from config.events import messages
+from config.events.ahead import LogIsAhead, is_ahead
 from config.events.outbox import CursorMoved, Outbox, Position, position_of
 from config.events.publisher import Publisher, Unpublished
 from config.observability import context, tracing
@@ -62,7 +63,7 @@ class Relay:
                 pause = STANDBY if position is None else self._round(position, pause)
             except Unpublished as error:
                 pause = self._failed(error)
-            except (Error, CursorMoved) as error:
+            except (Error, CursorMoved, LogIsAhead) as error:
                 logger.warning("relay gives up the lead: %r", error)
                 self._resign()
                 pause = STANDBY
@@ -79,6 +80,8 @@ class Relay:
     def _lead(self) -> Position | None:
         """The cursor while this relay leads. The lock is asked for once: its connection serves all the rest."""
         leads = self._position is not None or self._leadership.hold()
+        if leads and self._position is None and is_ahead("direct"):
+            raise LogIsAhead
         if leads != self._leads:
             self._leads = leads
             LEADS.set(leads)

@@ -13,7 +13,7 @@ from redis.retry import Retry
 
 from config.cache import redis
 from config.data import partitions, replicas
-from config.events import topology
+from config.events import ahead, topology
 from config.events.outbox import RELAY, Outbox, Position
 from config.events.publisher import BROKER_ERRORS
 from config.observability import health
@@ -86,6 +86,8 @@ def migrations() -> Result:
 
 
 def relay() -> Result:
+    if ahead.is_ahead("default"):
+        return Result("failed", f"{ahead.PROBLEM}: see docs/operators/backups.md")
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT xid, id FROM events_cursor WHERE name = %s", [RELAY])
         row = cursor.fetchone() or (0, UUID(int=0))
