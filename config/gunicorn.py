@@ -45,6 +45,7 @@ except ImproperlyConfigured as error:
 
 worker_class = "config.server.worker.Worker"
 backlog = 1024
+worker_connections = 1000 + settings.API_WAITING  # who waits for news takes no place from others
 timeout = 30  # a worker that does not answer its master for this long is replaced
 graceful_timeout = 30
 keepalive = 75  # longer than the load balancer's, which must be the one that closes

@@ -46,6 +46,7 @@ INSTALLED_APPS = [
 
 # Sessions, CSRF and messages serve pages for people (`/admin`, `/oidc`) only: see config.api.middleware.
 MIDDLEWARE = [
+    "config.server.later.LaterMiddleware",
     "config.observability.middleware.ObserveMiddleware",
     "config.api.cors.CorsMiddleware",
     "config.api.middleware.GuardMiddleware",
@@ -215,8 +216,8 @@ MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", 1_000_000, least=10_000, most=10_
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 CORS_ORIGINS = env.origins("CORS_ORIGINS")
 API_THREADS = env.integer("API_THREADS", 4, least=1, most=64)
-# A call that waits for news keeps a thread from all others: each process lets this many wait, the next ones do not.
-API_WAITING = env.integer("API_WAITING", API_THREADS // 2, least=0, most=API_THREADS)
+# A call that waits for news holds a connection: each process lets this many wait, the next ones are answered at once.
+API_WAITING = env.integer("API_WAITING", 500, least=0, most=10_000)
 API_WORKERS = env.integer("API_WORKERS", 2, least=1, most=64)
 # Of all instances together: without Redis each process holds its share of a quota.
 API_PROCESSES = env.integer("API_PROCESSES", API_WORKERS, least=API_WORKERS, most=10_000)

@@ -19,6 +19,7 @@ from config.cache import gate, marks
 from config.cache.shelf import Look, Place
 from config.data import consistency, reading
 from config.observability import context
+from config.server import later
 
 CONSISTENCY_TOKEN = "Consistency-Token"  # noqa: S105 (a header)
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -29,7 +30,8 @@ class ApiViewSet(ViewSet):
     """Deny by default: `required` names the permission of each action, or several of which one is enough; None
     admits any principal.
 
-    Order of checks: token, limits, roles, then what can be judged without the object (query names, body).
+    Order of checks: token, limits, roles, then what can be judged without the object (query names, body). A call that
+    has waited passes them again, uncounted: the token may have ended or been revoked, and roles taken, meanwhile.
     """
 
     required: ClassVar[Mapping[str, Required]] = {}
@@ -41,6 +43,8 @@ class ApiViewSet(ViewSet):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         request.accepted_renderer, request.accepted_media_type = _RENDERER, _RENDERER.media_type
+        if later.before(request._request):
+            self.cost = 0
         self.perform_authentication(request)
         context.user_id.set(caller(request).id)
         self.check_permissions(request)
@@ -60,18 +64,6 @@ class ApiViewSet(ViewSet):
         parameters.check_names(request.query_params, known, self.repeatable)
 
     repeatable: ClassVar[frozenset[str]] = frozenset()
-
-    def admit_again(self, request: Request) -> None:
-        """After a wait: the token may have ended or been revoked, roles taken, and the caller may have written.
-
-        It is the same call still, so that it is not counted once more.
-        """
-        self.cost = 0
-        request._request.__dict__["usages"] = []
-        for authenticator in self.get_authenticators():
-            if (admitted := authenticator.authenticate(request)) is not None:
-                request.user = admitted[0]
-        self.check_permissions(request)
 
     def place(self, request: Request, subject: str) -> Place | None:
         """Where that which this call reads may be kept; it is looked up when the caller is."""

@@ -52,14 +52,6 @@ def demand_primary() -> None:
         current.replicas = False
 
 
-def renew(after: Collection[int]) -> None:
-    """Later reads of this scope see these transactions too, wherever the earlier ones went: time has passed."""
-    current = _scope.get()
-    if current is not None:
-        current.after.update(after)
-        current.alias = None
-
-
 def demanded() -> frozenset[int]:
     """The transactions that this reader knows of."""
     current = _scope.get()

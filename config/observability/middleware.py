@@ -1,19 +1,30 @@
 """The outermost middleware: one request id, one trace, one log line and one measurement for each request.
 
-It is on every request's way, hence the plain sets and resets instead of context managers.
+It is on every request's way, hence the plain sets and resets instead of context managers. A call that waits passes
+here more than once: it is told at its end, with its whole duration.
 """
 
 import logging
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from django.http import HttpRequest, HttpResponseBase
 from opentelemetry.trace import Span, SpanKind
 
 from config.observability import context, metrics, tracing
+from config.server import later
 
 logger = logging.getLogger("api")
 _QUIET = frozenset({"/livez", "/readyz"})
+_CALL = "call"
+
+
+class _Call(NamedTuple):
+    started: float
+    request_id: str
+    traceparent: str
+    span: Span | None
 
 
 class ObserveMiddleware:
@@ -22,26 +33,37 @@ class ObserveMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """`get_response` raises nothing: Django has made an answer of every exception below it."""
-        started = time.perf_counter()
-        request_id = context.accept_request_id(request.META.get("HTTP_X_REQUEST_ID"))
-        parent = context.valid_traceparent(request.META.get("HTTP_TRACEPARENT"))
-        span = tracing.begin(request.method or "unknown", parent, SpanKind.SERVER)
-        id_before = context.request_id.set(request_id)
-        trace_before = context.traceparent.set(
-            tracing.mark(span) if span else parent or context.new_traceparent(),
-        )
+        before = later.before(request)
+        call = before.kept[_CALL] if before else _begin(request)
+        id_before = context.request_id.set(call.request_id)
+        trace_before = context.traceparent.set(call.traceparent)
         user_before = context.user_id.set(None)
         metrics.IN_FLIGHT.inc()
         try:
             response = self.get_response(request)
-            response.headers["X-Request-Id"] = request_id
-            _tell(request, response.status_code, time.perf_counter() - started, span)
+            response.headers["X-Request-Id"] = call.request_id
+            if isinstance(response, later.Later):
+                response.kept[_CALL] = call
+            else:
+                _tell(request, response.status_code, time.perf_counter() - call.started, call.span)
         finally:
             metrics.IN_FLIGHT.dec()
             context.user_id.reset(user_before)
             context.traceparent.reset(trace_before)
             context.request_id.reset(id_before)
         return response
+
+
+def _begin(request: HttpRequest) -> _Call:
+    started = time.perf_counter()
+    parent = context.valid_traceparent(request.META.get("HTTP_TRACEPARENT"))
+    span = tracing.begin(request.method or "unknown", parent, SpanKind.SERVER)
+    return _Call(
+        started,
+        context.accept_request_id(request.META.get("HTTP_X_REQUEST_ID")),
+        tracing.mark(span) if span else parent or context.new_traceparent(),
+        span,
+    )
 
 
 def _tell(request: HttpRequest, status: int, seconds: float, span: Span | None) -> None:

@@ -31,7 +31,7 @@ SLOW_CALLS = Counter(
 # Some queries on indexes, through connections with time-outs. What is not named here has a thread.
 _SHORT = ("/v1/tasks", "/v1/trash", "/v1/me", "/v1/notifications", "/v1/changes", "/livez")
 _LONG_ALL_THE_SAME = ("/v1/tasks/bulk",)
-_LONG_BY_QUERY = ("q=", "wait=")  # a search, a long poll
+_LONG_BY_QUERY = ("q=",)  # a search
 
 
 class Calls:

@@ -79,11 +79,14 @@ class Connection(Reading):
         self._send(response, environ)
 
     async def _call_later(self, later: Later, environ: Environ) -> None:
+        if self._is_closing:
+            return
         self._waiting = asyncio.current_task()
-        await later.wait(self._worker.is_leaving)
-        self._waiting = None
-        del environ[Later.ALLOWED]
-        response = self._calls.here(environ) if self._calls.is_short(environ) else await self._calls.elsewhere(environ)
+        await later.wait(environ, self._worker.is_leaving)
+        async with self._worker.turns:  # of many who are told the same news: others' calls come in between
+            self._waiting = None
+            response = self._calls.here(environ) if self._calls.is_short(environ) else None
+        response = response or await self._calls.elsewhere(environ)
         self._is_busy = False
         self._send(response, environ)
 

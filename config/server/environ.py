@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from gunicorn.asgi.parser import CallbackRequest
 
-from config.server.later import Later
+from config.server import later
 
 _ALWAYS = {
     "SCRIPT_NAME": "",
@@ -17,7 +17,7 @@ _ALWAYS = {
     "wsgi.multithread": True,
     "wsgi.multiprocess": True,
     "wsgi.run_once": False,
-    Later.ALLOWED: True,
+    **later.OF_SERVER,
     "wsgi.url_scheme": "http",  # a proxy that ends TLS says so in a header (SECURE_PROXY_SSL_HEADER)
 }
 _WITHOUT_PREFIX = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LENGTH"}

@@ -39,6 +39,7 @@ class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
         super().__init__(*args, **options)
         self.connections: set[Reading] = set()
         self.is_leaving = asyncio.Event()
+        self.turns = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def load_wsgi(self) -> None:

@@ -1,6 +1,7 @@
 """/v1/changes: what happened to the caller's tasks, from wherever he left off."""
 
 import time
+from functools import partial
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
@@ -11,14 +12,14 @@ from config.api import pagination, parameters
 from config.api.problems import Problem
 from config.api.views import ApiViewSet
 from config.data import reading
+from config.server import later
+from config.server.later import Later
 from tasks_app.api.schema import CHANGES_OPERATIONS
 from tasks_app.services import changes, news
 from tasks_app.services.changes import Page, Place
 
 KIND = "changes"  # a cursor goes on with any `wait`
 MOST = 30  # seconds that a caller may ask to wait
-# A worker that is told to stop has gunicorn's graceful_timeout, 30 s, to answer whoever waits in it.
-LONGEST = 25.0
 
 
 @CHANGES_OPERATIONS
@@ -29,22 +30,16 @@ class ChangesViewSet(ApiViewSet):
     def list(self, request: Request) -> HttpResponse:
         query, owner = request.query_params, principal(request).id
         size, wait = pagination.page_size(query), parameters.one(query, "wait", _seconds, f"0 to {MOST}") or 0
-        position = pagination.position(owner, KIND, query)
-        page = self._later(request, _read(owner, position, size), size, time.monotonic() + min(wait, LONGEST))
+        before = later.before(request._request)
+        position = before.kept["position"] if before else pagination.position(owner, KIND, query)
+        if before and before.news:
+            reading.demand([before.news])
+        page = _read(owner, position, size)
+        if not page.entries and (before.news if before else wait and news.may_wait()):
+            until = before.until if before else time.monotonic() + wait
+            return Later(partial(news.behind, owner, page.place), until, position=page.place.position())
         cursor = pagination.encode(owner, KIND, page.place.position())
         return pagination.respond(request._request, page.entries, cursor, caught_up=page.caught_up)
-
-    def _later(self, request: Request, page: Page, size: int, deadline: float) -> Page:
-        """The page once it has entries, or what it was when the time is over."""
-        owner = principal(request).id
-        while not page.entries:
-            xid = news.wait_for(owner, page.place, deadline - time.monotonic())
-            if xid is None:
-                break
-            reading.renew([xid])
-            self.admit_again(request)
-            page = _read(owner, page.place.position(), size)
-        return page
 
 
 def _read(owner: str, position: list[Any] | None, size: int) -> Page:

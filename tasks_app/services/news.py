@@ -1,13 +1,15 @@
 """Waiting for news in the change feed, without a thread or a connection that asks for one caller only.
 
 One thread of the process asks for all who wait in it, one query a round: what it costs depends on who waits here, and
-not on what others write. It ends when nobody waits. Only `wait_for` would change for callers that are coroutines.
+not on what others write. It ends when nobody waits.
 """
 
+import asyncio
 import logging
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,8 +37,7 @@ _NEWS = f"""{PLAN}
 class _Waiter:
     owner: str
     place: Place
-    woken: threading.Event = field(default_factory=threading.Event)
-    xid: int | None = None
+    news: Future[int] = field(default_factory=Future)
 
 
 _lock = threading.Lock()
@@ -44,34 +45,32 @@ _waiters: set[_Waiter] = set()
 _asker: threading.Thread | None = None
 
 
-def wait_for(owner: str, place: Place, seconds: float) -> int | None:
-    """The transaction of the first event behind `place`: the next read must see it.
+def may_wait() -> bool:
+    """Whether fewer wait in this process than may; about, as those who were just told so do not wait yet."""
+    return len(_waiters) < settings.API_WAITING
 
-    None when none came in time, or at once when too many wait here already.
-    """
+
+async def behind(owner: str, place: Place) -> int:
+    """The transaction of the first event behind `place`, once there is one: the next read must see it."""
     waiter = _Waiter(owner, place)
-    if seconds <= 0 or not _enter(waiter):
-        return None
+    _enter(waiter)
     try:
-        waiter.woken.wait(seconds)
+        return await asyncio.wrap_future(waiter.news)
     finally:
         with _lock:
             _waiters.discard(waiter)
         WAITING.dec()
-    return waiter.xid
 
 
-def _enter(waiter: _Waiter) -> bool:
+def _enter(waiter: _Waiter) -> None:
     global _asker  # noqa: PLW0603
+    waiter.news.set_running_or_notify_cancel()  # so that it can be told although nobody listens any more
     with _lock:
-        if len(_waiters) >= settings.API_WAITING:
-            return False
         _waiters.add(waiter)
         WAITING.inc()
         if _asker is None:
             _asker = threading.Thread(target=_ask, name="news", daemon=True)
             _asker.start()
-    return True
 
 
 def _ask() -> None:
@@ -108,6 +107,10 @@ def _wake(waiters: Sequence[_Waiter]) -> None:
         cursor.nextset()
         for number, xid in cursor.fetchall():
             if xid is not None:
-                waiter = waiters[number - 1]
-                waiter.xid = int(xid)
-                waiter.woken.set()
+                _tell(waiters[number - 1], int(xid))
+
+
+def _tell(waiter: _Waiter, xid: int) -> None:
+    with _lock:
+        _waiters.discard(waiter)  # before the next round, however long the loop takes to listen
+    waiter.news.set_result(xid)

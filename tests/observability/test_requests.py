@@ -1,6 +1,8 @@
 """What every request leaves behind: one line, one measurement, its ids on the answer."""
 
+import asyncio
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,8 @@ from django.urls import path
 from prometheus_client import generate_latest
 
 from config.observability import context, exposition
+from config.server import later
+from config.server.later import Later
 from config.urls import handler404, handler500  # noqa: F401 - Django looks for them here
 from tests.cast import Caller, assert_problem
 from tests.observability import samples
@@ -27,7 +31,19 @@ def tell(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"{context.request_id.get()} {context.traceparent.get()}")
 
 
-urlpatterns = [path("fail/<int:number>", fail), path("tell", tell)]
+async def news() -> str:
+    await asyncio.sleep(0.2)
+    return "news"
+
+
+def wait(request: HttpRequest) -> HttpResponse:
+    """Twice for news, and tells its ids each time."""
+    before = later.before(request)
+    told = [*(before.kept["told"] if before else []), f"{context.request_id.get()} {context.traceparent.get()}"]
+    return HttpResponse("\n".join(told)) if len(told) == 3 else Later(news, time.monotonic() + 20, told=told)
+
+
+urlpatterns = [path("fail/<int:number>", fail), path("tell", tell), path("wait", wait)]
 
 
 @pytest.fixture
@@ -107,6 +123,18 @@ def test_a_call_without_good_ids_gets_some() -> None:
     assert answer.headers["X-Request-Id"] == request_id
     assert context.accept_request_id(request_id) == request_id
     assert context.valid_traceparent(traceparent) == traceparent
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_a_call_that_waits_is_one_call_with_one_id_and_all_of_its_time(lines: list[Any]) -> None:
+    answer = Client().get("/wait")
+    (line,) = lines
+    assert (line.endpoint, line.status) == ("/wait", 200)
+    assert line.duration >= 0.4  # both waits
+    assert counted(route="/wait") == 1
+    (told,) = set(answer.content.decode().split("\n"))
+    assert told.split()[0] == answer.headers["X-Request-Id"]
+    assert counted_in_flight() == 0
 
 
 def test_probes_are_told_at_debug_only(lines: list[Any]) -> None:

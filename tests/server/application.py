@@ -3,13 +3,15 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpResponse, StreamingHttpResponse
 
 from config.cache import shelf
-from config.server.later import Later, is_allowed
+from config.server import later
+from config.server.later import Later
 
 PIECE = b"x" * 100_000
 PIECES = 200
@@ -36,9 +38,26 @@ def _sleep(request: WSGIRequest) -> HttpResponse:
     return HttpResponse("slept")
 
 
+waiting = 0
+
+
+async def _news(seconds: float) -> str:
+    global waiting  # noqa: PLW0603
+    waiting += 1
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        waiting -= 1
+    return "news"
+
+
 def _poll(request: WSGIRequest) -> HttpResponse:
-    seconds = float(request.GET["seconds"])
-    return Later(lambda: asyncio.sleep(seconds), 20) if is_allowed(request) else HttpResponse("news")
+    """Waits as often as it is told to, each time for so long."""
+    before = later.before(request)
+    rounds = before.kept["rounds"] - 1 if before else int(request.GET.get("rounds", 1))
+    if rounds and (before is None or before.news):
+        return Later(partial(_news, float(request.GET["seconds"])), time.monotonic() + 20, rounds=rounds)
+    return HttpResponse(before.news or "nothing" if before else "at once")
 
 
 def _tell(request: WSGIRequest) -> HttpResponse:
@@ -51,6 +70,7 @@ _ANSWERS: dict[str, Any] = {
     "/v1/tasks/sleep": _sleep,  # in the loop
     "/sleep": _sleep,  # in a thread
     "/v1/changes": _poll,
+    "/waiting": lambda request: HttpResponse(str(waiting)),
     "/stream": _stream,
     "/broken": lambda request: _stream(request, broken=True),
     "/taken": lambda request: HttpResponse(str(taken)),

@@ -124,7 +124,7 @@ def test_the_question_for_all_who_wait_reads_a_row_for_each(log: int) -> None:
     waiters = [news._Waiter(owner, START) for owner in ("busy", ALICE, "nobody")]
     with CaptureQueriesContext(connection) as captured:
         news._wake(waiters)
-    assert [waiter.woken.is_set() for waiter in waiters] == [True, True, False]
+    assert [waiter.news.done() for waiter in waiters] == [True, True, False]
     plan = explain(captured.captured_queries[0]["sql"])
     assert read_rows(plan) <= len(waiters) * (MONTHS + 1)
     assert read_blocks(plan) < 100

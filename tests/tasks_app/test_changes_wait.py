@@ -10,7 +10,6 @@ import pytest
 from django.db import connection, connections
 
 from config.cache import gate
-from tasks_app.api import changes as api
 from tasks_app.services import news
 from tests.cast import Answer, Caller, assert_problem
 from tests.config.servers import eventually
@@ -133,12 +132,6 @@ def test_a_long_poll_counts_as_one_call(alice: Caller, bob: Caller, limits: Call
     before = int(policy.partition("r=")[2].partition(";")[0])
     after = alice.get("/v1/me/limits").json()["user"]["remaining"]
     assert after == before
-
-
-def test_the_wait_ends_before_a_stopping_worker_would_be_killed(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "LONGEST", 0.1)
-    assert behind(alice)().json()["results"] == []
-    assert api.LONGEST < 30
 
 
 def test_a_database_that_fails_ends_no_wait(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
