@@ -72,6 +72,19 @@ class Task(models.Model):
         return {"completed_at": now if changes["status"] == Status.COMPLETED else None}
 
 
+class ImportedRow(models.Model):
+    """The task that an import made of a row which tells neither an id nor a time, so that the next run finds it."""
+
+    row = models.UUIDField(primary_key=True)
+    task = models.UUIDField()
+
+    class Meta:
+        db_table = "task_import"
+
+    def __str__(self) -> str:
+        return f"{self.row}: {self.task}"
+
+
 class TaskCount(models.Model):
     """How many living tasks an owner has got or lost, by status and, until they are completed, by day (UTC) due.
 

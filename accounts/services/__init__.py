@@ -7,6 +7,7 @@ from accounts.services.users import (
     ids_matching,
     known_user,
     known_users,
+    named,
     overseer,
     usernames,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "ids_matching",
     "known_user",
     "known_users",
+    "named",
     "overseer",
     "usernames",
 ]

@@ -27,6 +27,18 @@ def ids_by_username(usernames: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
+def named(texts: Collection[str]) -> dict[str, list[str]]:
+    """The ids of the users that each text names: one by that id, else all with that username. From the primary."""
+    wanted = set(texts)
+    users = (
+        User.objects.using("default").filter(Q(id__in=wanted) | Q(username__in=wanted)).values_list("id", "username")
+    )
+    found: dict[str, list[str]] = {}
+    for user_id, username in users:
+        found.setdefault(username, []).append(user_id)
+    return {**found, **{user_id: [user_id] for user_id, _ in users if user_id in wanted}}
+
+
 def ids_matching(term: str, *, limit: int) -> list[str]:
     """The ids of users whose name or e-mail address begins with `term`."""
     found = User.objects.filter(Q(username__startswith=term) | Q(email__startswith=term))

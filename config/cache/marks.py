@@ -8,7 +8,7 @@ forget everything before anybody believes it again.
 import threading
 from collections.abc import Collection, Mapping
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 
 from config.cache import memory, redis, shelf
 from config.cache.commands import Command, Script, lua
@@ -41,13 +41,20 @@ def remember(subject: str, xid: int) -> Command:
     return _REMEMBER.on([key(subject, "wrote")], [xid, _WRITES_KEPT - 1, WRITE_MEMORY])
 
 
-def tell(xid: int, *, actors: Collection[str], touched: Collection[str], left: Mapping[Place, bytes]) -> None:
+def tell(
+    xid: int,
+    *,
+    actors: Collection[str],
+    touched: Collection[str],
+    left: Mapping[Place, bytes],
+    using: str = DEFAULT_DB_ALIAS,
+) -> None:
     """Called in a transaction, before its commit. `touched` are subjects, `left` are payloads."""
     touches = [shelf.touch(subject, xid) for subject in touched]
     try:
         now, *_, name = redis.together([*(remember(actor, xid) for actor in actors), *touches, memory.ASK])
     except Unavailable:
-        transaction.on_commit(memory.forget, robust=True)
+        transaction.on_commit(memory.forget, using=using, robust=True)
         return
     _told.last = xid
     known = memory.Memory(name or memory.NONE, int(now), young=False)
@@ -55,7 +62,7 @@ def tell(xid: int, *, actors: Collection[str], touched: Collection[str], left: M
     # The touches again: a Redis that has lost its memory since may have been filled meanwhile.
     shown = {place.subject for place in left}
     after += [shelf.touch(subject, xid) for subject in touched if subject not in shown]
-    transaction.on_commit(lambda: _after(after), robust=True)
+    transaction.on_commit(lambda: _after(after), using=using, robust=True)
 
 
 def told(xid: int) -> bool:

@@ -3,6 +3,7 @@
 The id is the partition key and the cursor, so times are always derived from ids and never the other way round.
 """
 
+import hashlib
 import os
 import time
 from datetime import UTC, datetime
@@ -18,9 +19,16 @@ def _milliseconds(at: datetime) -> int:
 
 def uuid7(at: datetime | None = None) -> UUID:
     """A new id of now, or of `at` (imports and seeds only: a client never chooses a time)."""
-    milliseconds = time.time_ns() // 1_000_000 if at is None else _milliseconds(at)
-    random = int.from_bytes(os.urandom(10), "big") & _RANDOM
-    return UUID(int=milliseconds << 80 | _VERSION_AND_VARIANT | random)
+    return _uuid7(time.time_ns() // 1_000_000 if at is None else _milliseconds(at), os.urandom(10))
+
+
+def derived(at: datetime, source: bytes) -> UUID:
+    """The id of `at` that `source` has each time (imports only)."""
+    return _uuid7(_milliseconds(at), hashlib.sha256(source).digest()[:10])
+
+
+def _uuid7(milliseconds: int, random: bytes) -> UUID:
+    return UUID(int=milliseconds << 80 | _VERSION_AND_VARIANT | int.from_bytes(random, "big") & _RANDOM)
 
 
 def ascending(count: int) -> list[UUID]:

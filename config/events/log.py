@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from psycopg.types.json import Jsonb
 
 from config.cache import marks
@@ -38,7 +38,7 @@ class NewEvent:
     shown: bytes | None = None
 
 
-def append(events: Sequence[NewEvent]) -> int:
+def append(events: Sequence[NewEvent], *, using: str = DEFAULT_DB_ALIAS) -> int:
     """Inserts the events in one statement, in their order, and returns the id of the transaction (xid8).
 
     Their ids ascend, because the events of one transaction are read in the order of their ids.
@@ -48,22 +48,23 @@ def append(events: Sequence[NewEvent]) -> int:
     """
     if not events:
         raise ValueError("There are no events to append, and so no transaction id to return.")
+    connection = connections[using]
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("An event is appended in the transaction of its write.")
     rows = [_row(event, identifier) for event, identifier in zip(events, ids.ascending(len(events)), strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(_INSERT % ", ".join([_ROW] * len(rows)), [value for row in rows for value in row])
         xid = int(cursor.fetchone()[0])
-    _tell_the_cache(events, xid)
+    _tell_the_cache(events, xid, using)
     return xid
 
 
-def _tell_the_cache(events: Sequence[NewEvent], xid: int) -> None:
+def _tell_the_cache(events: Sequence[NewEvent], xid: int, using: str) -> None:
     touched = {event.owner for event in events}
     touched |= {str(event.subject) for event in events if event.version != FIRST}
     last = {Place(str(event.subject), ITSELF): event.shown for event in events}
     left = {place: shown for place, shown in last.items() if shown is not None}
-    marks.tell(xid, actors={event.actor for event in events}, touched=touched, left=left)
+    marks.tell(xid, actors={event.actor for event in events}, touched=touched, left=left, using=using)
 
 
 def _row(event: NewEvent, identifier: UUID) -> tuple[Any, ...]:

@@ -18,7 +18,9 @@ HEARD = ASSIGNING | {"task.completed", "task.purged"}
 
 
 def concerns(event: Mapping[str, Any]) -> bool:
-    """Whether there may be something to do: most changes assign the task to nobody."""
+    """Whether there may be something to do: most changes assign the task to nobody, and an import is no news."""
+    if (event["data"] or {}).get("imported"):
+        return False
     return event["type"] not in ASSIGNING or _assigned_to(event) is not None
 
 

@@ -5,7 +5,8 @@ A single call and each operation of a bulk decide here, so that both obey the sa
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +41,7 @@ class Change:
     after: Values
     diff: Mapping[str, Any] = field(default_factory=dict)  # {field: {"from": …, "to": …}}
     types: tuple[str, ...] = ()
+    imported: bool = False  # it happened long ago: at the task's own times, and nobody is told
 
     @property
     def task(self) -> UUID:
@@ -56,12 +58,31 @@ class Change:
                 version=self.after["version"],
                 changes=dict(self.diff),
                 shown=shown,
+                **(self._of_old(type_) if self.imported else {}),
             )
             for type_ in self.types
         ]
 
+    def _of_old(self, type_: str) -> dict[str, Any]:
+        at = self.after["completed_at" if type_ == "task.completed" else "created_at"]
+        return {"at": at, "data": {"imported": True}}
+
 
 def created(principal: Principal, fields: Mapping[str, Any], known_user: KnownUser, identifier: UUID) -> Change:
+    return _new(principal.id, fields, known_user, identifier)
+
+
+def imported(
+    owner: str, fields: Mapping[str, Any], known_user: KnownUser, identifier: UUID, completed_at: datetime | None
+) -> Change:
+    """A task from elsewhere, last changed when it was completed; created at the time of its id."""
+    change = replace(_new(owner, fields, known_user, identifier), imported=True)
+    if completed_at is None:
+        return change
+    return replace(change, after={**change.after, "completed_at": completed_at, "updated_at": completed_at})
+
+
+def _new(owner: str, fields: Mapping[str, Any], known_user: KnownUser, identifier: UUID) -> Change:
     fields = _columns(fields)
     _check_assignee(fields, known_user)
     at = ids.instant(identifier)
@@ -69,7 +90,7 @@ def created(principal: Principal, fields: Mapping[str, Any], known_user: KnownUs
         **DEFAULTS,
         **fields,
         "id": identifier,
-        "owner_id": principal.id,
+        "owner_id": owner,
         "version": 1,
         "created_at": at,
         "updated_at": at,
