@@ -15,6 +15,8 @@ from rest_framework.request import Request
 
 from config.api.problems import Problem
 
+EXACT = 2**53  # whole numbers below it are the same number in every reader (RFC 7493 §2.2)
+
 
 class Unreadable(Problem):
     """There is no body, or none that could be read: nobody knows what was asked for."""
@@ -77,7 +79,7 @@ def loads(raw: bytes) -> Any:
         raise Unreadable("The body is empty: send a JSON object.")
     try:
         value = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+            raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_number
         )
     except UnicodeDecodeError as error:
         raise Unreadable("The body is not UTF-8.") from error
@@ -104,11 +106,12 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _finite(raw: str) -> float:
+def _number(raw: str) -> float:
+    """JSON has one type of numbers: 3.0 and 3e0 are 3, as far as floats can tell them."""
     value = float(raw)
     if math.isinf(value):
         raise ValueError(f"{raw[:20]} is larger than a number can be")
-    return value
+    return int(value) if value.is_integer() and abs(value) < EXACT else value
 
 
 def _check_writable(value: Any) -> None:

@@ -8,7 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.api import parameters
+from config.api import bodies, parameters
 from config.data import times
 
 
@@ -55,7 +55,10 @@ class Flag(serializers.BooleanField):
 
 
 class Whole(serializers.IntegerField):
-    """A JSON number without a fraction."""
+    """A JSON number without a fraction; however it is written (config.api.bodies), as JSON has one type of numbers."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**{"max_value": bodies.EXACT - 1, **more})
 
     default_error_messages = {"invalid": "Expected a whole number."}
 

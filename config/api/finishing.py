@@ -16,8 +16,32 @@ def finish(result: Document, **_: Any) -> Document:
                 operation["requestBody"]["required"] = True  # no body is no JSON
             if any(found["name"] == "If-None-Match" for found in operation.get("parameters", ())):
                 operation["responses"]["304"] = {"description": "The version that you have still stands."}
+            _select(result["components"]["schemas"], operation)
         _link(result, path, methods)
     return result
+
+
+def _select(schemas: Document, operation: Document) -> None:
+    """Where `fields` chooses members, the rows of the answer may hold only some of them."""
+    if not any(found["name"] == "fields" for found in operation.get("parameters", ())):
+        return
+    content = operation["responses"]["200"]["content"]["application/json"]
+    page = schemas[_name(content["schema"])]
+    results = page["properties"]["results"]
+    row = _name(results["items"])
+    some = {name: value for name, value in schemas[row].items() if name != "required"}
+    schemas[f"{row}Fields"] = {**some, "description": "The members that `fields` names, and no others."}
+    rows = {**results, "items": {"anyOf": [_reference(row), _reference(f"{row}Fields")]}}
+    schemas[f"{row}FieldsPage"] = {**page, "properties": {**page["properties"], "results": rows}}
+    content["schema"] = _reference(f"{row}FieldsPage")
+
+
+def _name(reference: Document) -> str:
+    return str(reference["$ref"].rpartition("/")[2])
+
+
+def _reference(name: str) -> Document:
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _link(document: Document, path: str, methods: Document) -> None:

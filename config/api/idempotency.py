@@ -111,7 +111,7 @@ def _with_token(answer: Answer) -> dict[str, str]:
 
 def _replay(stored: IdempotencyKey, authorize: Authorize | None) -> HttpResponse:
     if stored.gone:
-        raise Problem("gone", "The task of this call was purged since.")
+        raise Problem("gone", "What this call answered with was removed for good since.")
     subjects = stored.subjects or ([] if stored.subject is None else [stored.subject])
     if subjects and authorize is not None:
         authorize(subjects)

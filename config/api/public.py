@@ -54,6 +54,7 @@ class _Missing(ApiViewSet):
 
     required: ClassVar = {"missing": None}
     takes_body: ClassVar = frozenset({"missing"})
+    default_response_headers: ClassVar = {}  # no `Allow`: nothing is allowed where nothing is
 
     def check_parameters(self, request: Request) -> None:
         return  # there is nothing that could be known here

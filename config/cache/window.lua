@@ -1,6 +1,6 @@
 -- An exact-or-stricter sliding window: 60 slots of window/60 each, and the running total of those that count.
--- A slot counts until its youngest possible call is a whole window old, so no window of that length ever
--- holds more than the quota. Each call drops the slots that have gone out: O(1) amortized.
+-- A slot counts until its youngest call is a whole window old, so no window of that length ever holds more than the
+-- quota, and nobody waits for longer than one. Each call drops the slots that have gone out: O(1) amortized.
 local function window(key, limit, length, now, cost)
   local width = length / 60
   local slot = math.floor(now / width)
@@ -9,11 +9,15 @@ local function window(key, limit, length, now, cost)
   -- A clock that was set back: a call in a slot before the oldest would never go out again.
   if slot < oldest then slot = oldest end
   local first = oldest
-  while oldest < slot - 60 and total > 0 do
+  local function ends(s)
+    return (tonumber(redis.call('HGET', key, 'youngest:' .. s)) or (s + 1) * width) + length
+  end
+  while oldest <= slot - 60 and total > 0 do
     local count = redis.call('HGET', key, tostring(oldest))
     if count then
+      if ends(oldest) > now then break end
       total = total - tonumber(count)
-      redis.call('HDEL', key, tostring(oldest))
+      redis.call('HDEL', key, tostring(oldest), 'youngest:' .. oldest)
     end
     oldest = oldest + 1
   end
@@ -21,6 +25,7 @@ local function window(key, limit, length, now, cost)
   local allowed = total + cost <= limit
   if allowed and cost > 0 then
     redis.call('HINCRBY', key, tostring(slot), cost)
+    redis.call('HSET', key, 'youngest:' .. slot, math.max(now, slot * width))
     total = total + cost
   end
   if (allowed and cost > 0) or oldest ~= first then
@@ -33,7 +38,7 @@ local function window(key, limit, length, now, cost)
     local count = redis.call('HGET', key, tostring(s))
     if count then freed = freed + tonumber(count) end
     if freed > 0 and (allowed or total - freed + cost <= limit) then
-      reset = (s + 61) * width - now
+      reset = ends(s) - now
       break
     end
     s = s + 1

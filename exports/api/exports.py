@@ -42,7 +42,7 @@ FIELDS = ("id", "format", "filter", "status", "progress", "rows", "bytes", "erro
         ),
         request=ExportCreate,
         parameters=[IDEMPOTENCY_KEY],
-        **operation(ExportOut, status=202, errors=(400, 409, 413, 415, 422)),
+        **operation(ExportOut, status=202, errors=(400, 409, 410, 413, 415, 422)),
     ),
     retrieve=extend_schema(
         summary="Get an export",
@@ -83,7 +83,7 @@ class ExportViewSet(ApiViewSet):
 
         def write(locked: bool) -> Answer:
             export, xid = requests.request(principal=caller, format_=fields["format"], filter_=filter_)
-            return Answer(202, _render(export), {"Location": f"/v1/exports/{export.id}"}, xid=xid)
+            return Answer(202, _render(export), {"Location": f"/v1/exports/{export.id}"}, xid, (export.id,))
 
         return perform(request, write)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from accounts.principal import Principal
-from config.api import problems
+from config.api import idempotency, problems
 from config.api.problems import Problem
 from config.data import ids
 from config.events import log
@@ -68,9 +68,10 @@ def own(principal: Principal, export: UUID) -> Export:
 
 
 def remove(*, principal: Principal, export: UUID) -> None:
-    """Cancels an unfinished export; removes any other with its file."""
+    """Cancels an unfinished export; removes any other with its file, and the answer that is kept of its request."""
     found = own(principal, export)
     if Export.objects.filter(id=found.id, status__in=UNFINISHED).update(status=Status.CANCELED):
         return
     Export.objects.filter(id=found.id).delete()
+    idempotency.forget_answers(found.id)
     transaction.on_commit(lambda: files.discard(found.id), robust=True)

@@ -63,7 +63,7 @@ TASK_OPERATIONS = operations(
         description="Needs `tasks:write`. Send an `Idempotency-Key` to be able to repeat the call safely.",
         request=TaskCreate,
         parameters=[IDEMPOTENCY_KEY],
-        **operation(TaskOut, status=201, errors=(400, 409, 413, 415, 422)),
+        **operation(TaskOut, status=201, errors=(400, 409, 410, 413, 415, 422)),
     ),
     retrieve=extend_schema(
         summary="Get a task",
@@ -79,14 +79,14 @@ TASK_OPERATIONS = operations(
         ),
         request={"application/merge-patch+json": TaskPatch, "application/json": TaskPatch},
         parameters=[IDEMPOTENCY_KEY, IF_MATCH],
-        **operation(TaskOut, errors=(400, 404, 409, 412, 413, 415, 422, 428)),
+        **operation(TaskOut, errors=(400, 404, 409, 410, 412, 413, 415, 422, 428)),
     ),
     destroy=extend_schema(
         summary="Delete a task",
         description="To the trash, for 30 days. Needs `tasks:delete`; an assignee may not.",
         request=None,
         parameters=[IDEMPOTENCY_KEY, IF_MATCH],
-        **operation(None, status=204, errors=(400, 404, 409, 412, 422, 428)),
+        **operation(None, status=204, errors=(400, 404, 409, 410, 412, 422, 428)),
     ),
 )
 
@@ -200,7 +200,7 @@ TRASH_OPERATIONS = operations(
         description="Back from the trash; 409 when it is not there. Needs `tasks:write`.",
         request=None,
         parameters=[IDEMPOTENCY_KEY, IF_MATCH],
-        **operation(TaskOut, errors=(400, 404, 409, 412, 422)),
+        **operation(TaskOut, errors=(400, 404, 409, 410, 412, 422)),
     ),
     destroy=extend_schema(
         summary="Purge a task",

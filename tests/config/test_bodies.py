@@ -75,6 +75,17 @@ def test_any_bytes_are_a_value_or_a_400(raw: bytes) -> None:
     assert orjson.dumps(value)  # whatever is let in can be written again
 
 
+@pytest.mark.parametrize("raw", [b"3", b"3.0", b"3e0", b"30E-1", b"0.3e1"])
+def test_a_whole_number_is_one_however_it_is_written(raw: bytes) -> None:
+    """JSON has one type of numbers."""
+    assert repr(bodies.loads(raw)) == "3"
+
+
+@pytest.mark.parametrize("raw", [b"1.5", b"1e300", b"9007199254740993.0"])
+def test_what_is_no_whole_number_or_not_for_sure_is_none(raw: bytes) -> None:
+    assert isinstance(bodies.loads(raw), float)
+
+
 def test_a_backslash_before_u0000_is_text_and_not_nul() -> None:
     assert bodies.loads(b'{"a": "C:\\\\u0000"}') == {"a": "C:\\u0000"}
 

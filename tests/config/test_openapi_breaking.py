@@ -82,7 +82,7 @@ BREAKING: dict[str, tuple[tuple[tuple[Any, ...], Json], str]] = {
     ),
     "an answer has a choice more": (
         ((*SCHEMAS, "TaskStatus", "enum"), ["pending", "in-progress", "completed", "waiting"]),
-        "GET /v1/tasks 200 results items status: enum was ['pending', 'in-progress', 'completed'], "
+        "GET /v1/trash 200 results items status: enum was ['pending', 'in-progress', 'completed'], "
         "is ['pending', 'in-progress', 'completed', 'waiting']",
     ),
     "a request's member is gone": (((*CREATE, "properties", "labels"), GONE), "POST /v1/tasks request labels: is gone"),

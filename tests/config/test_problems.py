@@ -14,6 +14,7 @@ from rest_framework import exceptions, serializers
 from config.api import fields, problems
 from config.api.problems import CATALOGUE, Problem
 from config.observability import context
+from tests.cast import Caller, assert_problem
 
 
 @pytest.mark.parametrize("slug", CATALOGUE)
@@ -157,3 +158,11 @@ def test_what_everybody_may_read_can_only_be_read(client: Client, db: None, path
     answer = client.post(path)
     assert (answer.status_code, answer.headers["Content-Type"]) == (405, "application/problem+json")
     assert answer.headers["Allow"] == client.options(path).headers["Allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_an_address_that_there_is_not_is_404_and_names_no_methods(alice: Caller, anonymous: Caller) -> None:
+    for caller in (alice, anonymous):
+        for method in ("GET", "POST", "TRACE"):
+            answer = caller.call(method, "/v1/nowhere")
+            assert_problem(answer, 404, "not-found")
+            assert "Allow" not in answer.headers

@@ -187,3 +187,14 @@ def test_a_repeated_request_makes_one_export(alice: Caller) -> None:
     assert again.headers["Location"] == first.headers["Location"]
     assert again.headers["Idempotency-Replayed"] == "true"
     assert Export.objects.count() == 1
+
+
+def test_a_repeated_request_for_an_export_that_was_removed_is_gone(alice: Caller) -> None:
+    """A canceled one is there still, and its request has the first answer."""
+    path = alice.post("/v1/exports", {"format": "csv"}, idempotency_key="once").headers["Location"]
+    assert alice.delete(path, idempotency_key="cancel").status_code == 204
+    assert alice.post("/v1/exports", {"format": "csv"}, idempotency_key="once").headers["Location"] == path
+    assert alice.delete(path, idempotency_key="remove").status_code == 204
+    assert_problem(alice.post("/v1/exports", {"format": "csv"}, idempotency_key="once"), 410, "gone")
+    assert alice.delete(path, idempotency_key="remove").headers["Idempotency-Replayed"] == "true"
+    assert Export.objects.count() == 0
