@@ -23,7 +23,7 @@ def test_relay_broker_killed_and_started(processes: Processes, append: Append, b
     eventually(lambda: processes.said(relay, WAITS), within=30, what="the relay's notice")
     broker.start()
     after = append()
-    assert await_effects(3) == [before, during, after]
+    assert sorted(await_effects(3)) == [before, during, after]  # two jobs run at a time
 
 
 def test_relay_broker_frozen_and_thawed(processes: Processes, append: Append, broker: Broker) -> None:
@@ -38,7 +38,7 @@ def test_relay_broker_frozen_and_thawed(processes: Processes, append: Append, br
     finally:
         broker.thaw()
     after = append()
-    assert await_effects(3) == [before, during, after]
+    assert sorted(await_effects(3)) == [before, during, after]  # two jobs run at a time
 
 
 def test_relay_broker_with_a_disk_alarm(processes: Processes, append: Append, broker: Broker) -> None:
@@ -54,7 +54,7 @@ def test_relay_broker_with_a_disk_alarm(processes: Processes, append: Append, br
     finally:
         broker.alarm(on=False)
     after = append()
-    assert await_effects(3) == [before, during, after]
+    assert sorted(await_effects(3)) == [before, during, after]  # two jobs run at a time
 
 
 def test_relay_broker_killed_under_publish(processes: Processes, append: Append, broker: Broker) -> None:
