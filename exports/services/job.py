@@ -16,8 +16,7 @@ from config.api.problems import Problem
 from config.data import leases, reading, times
 from exports.models import Export, Format, Status
 from exports.services import files, formats
-from tasks_app.representation import as_json
-from tasks_app.services import filters
+from tasks_app.services import filters, pages
 
 logger = logging.getLogger(__name__)
 
@@ -87,23 +86,22 @@ def _file(export: Export) -> dict[str, Any]:
 def _write(export: Export, file: IO[bytes]) -> int:
     """All rows, newest first; returns their number."""
     principal = accounts.exporter(export.owner, reads_all=export.reads_all)
-    sort = filters.SORTS["-created_at"]
     encode = formats.csv_rows if export.format == Format.CSV else formats.ndjson_rows
     file.write(formats.csv_header() if export.format == Format.CSV else b"")
     position: list[Any] | None = None
     rows = 0
     with reading.scope(export.xid, replicas=True):
-        found = filters.tasks(filters.from_mapping(export.filter), principal)
-        total = reading.read(found.count)
+        wanted = filters.of(filters.from_mapping(export.filter), principal)
+        total = reading.read(filters.tasks(wanted).count)
         while True:
-            page = reading.read(lambda: list(filters.page(found, sort, position, CHUNK, as_json())))  # noqa: B023
+            page = reading.read(lambda: pages.page(wanted, pages.NEWEST, position, CHUNK))  # noqa: B023
             chunk = page[:CHUNK]
-            file.write(encode([row[0] for row in chunk]))
+            file.write(encode([row.json for row in chunk]))
             rows += len(chunk)
             _tell(export, rows, total)
             if len(page) <= CHUNK:
                 return rows
-            position = [str(chunk[-1][1])]
+            position = [str(chunk[-1].id)]
 
 
 def _tell(export: Export, rows: int, total: int) -> None:

@@ -26,12 +26,12 @@ def check_filter(filter_: Mapping[str, Any], principal: Principal) -> None:
     errors = [error for name, value in filter_.items() for error in _errors(name, value, principal)]
     if errors:
         raise Problem("invalid-body", errors=errors[: problems.MOST_ERRORS])
-    filters.tasks(filters.from_mapping(filter_), principal)
+    filters.of(filters.from_mapping(filter_), principal)
 
 
 def _errors(name: str, value: Any, principal: Principal) -> list[dict[str, str]]:
     try:
-        filters.tasks(filters.from_mapping({name: value}), principal)
+        filters.of(filters.from_mapping({name: value}), principal)
     except Problem as problem:  # 403 is judged from the whole
         pointer = f"#/filter/{problems.escaped(name)}"
         return [{"pointer": pointer, "code": error["code"], "detail": error["detail"]} for error in problem.errors]

@@ -17,7 +17,7 @@ from config.api.schema import (
 from tasks_app.api.serializers import ChangeOut, EventOut, TaskCreate, TaskOut, TaskPatch
 from tasks_app.models import Priority, Status
 from tasks_app.representation import FIELDS
-from tasks_app.services import filters
+from tasks_app.services import filters, pages
 from tasks_app.services.filter_schemas import FILTERS, comma_list
 
 _FILTERS = {
@@ -42,7 +42,7 @@ def _filter(name: str, description: str) -> OpenApiParameter:
 
 LIST_PARAMETERS = [
     *(_filter(name, description) for name, description in _FILTERS.items()),
-    parameter("sort", "The order; ties go by id.", enum=list(filters.CLIENT_SORTS), default="-created_at"),
+    parameter("sort", "The order; ties go by id.", enum=list(pages.SORTS), default="-created_at"),
     parameter(
         "fields",
         "A comma list of the task's fields, each at most once; the tasks of the answer then have no others.",

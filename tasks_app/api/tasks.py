@@ -19,8 +19,8 @@ from config.cache.shelf import Place
 from tasks_app.api import serializers
 from tasks_app.api.schema import TASK_OPERATIONS
 from tasks_app.models import Task
-from tasks_app.representation import FIELDS, as_json
-from tasks_app.services import filters, kept
+from tasks_app.representation import FIELDS
+from tasks_app.services import filters, kept, pages
 from tasks_app.services import tasks as service
 from tasks_app.services.rows import Written
 
@@ -91,27 +91,22 @@ class TaskViewSet(ApiViewSet):
 def _list(request: Request) -> tuple[HttpResponse, str | None]:
     query = request.query_params
     fields = _fields(query)
-    return _page(request, "tasks", filters.tasks(query, principal(request)), filters.sort_of(query), fields)
+    return page(request, "tasks", filters.of(query, principal(request)), pages.sort_of(query), fields)
 
 
-def page(request: Request, name: str, found: Any, sort: filters.Sort) -> HttpResponse:
-    """One page of tasks in `sort`, as one query that PostgreSQL renders."""
-    return _page(request, name, found, sort, FIELDS)[0]
-
-
-def _page(
-    request: Request, name: str, found: Any, sort: filters.Sort, fields: Sequence[str]
+def page(
+    request: Request, name: str, wanted: filters.Filter, sort: pages.Sort, fields: Sequence[str] = FIELDS
 ) -> tuple[HttpResponse, str | None]:
-    """The page, and what its read had seen (None: it has no rows)."""
-    json, seen = as_json(fields), None
+    """One page of tasks, as one query that PostgreSQL renders, and what that had seen (None: there are no rows)."""
+    seen = None
 
-    def fetch(position: list[Any] | None, size: int) -> list[tuple[str, UUID, str | None, str]]:
+    def fetch(position: list[Any] | None, size: int) -> list[pages.Row]:
         nonlocal seen
-        rows = list(filters.page(found, sort, position, size, json))
-        seen = rows[0][3] if rows else None
+        rows = pages.page(wanted, sort, position, size, fields)
+        seen = rows[0].seen if rows else None
         return rows
 
-    response = pagination.page(request, name, fetch, lambda row: [str(row[1]), row[2]], lambda row: row[0])
+    response = pagination.page(request, name, fetch, lambda row: [str(row.id), row.key], lambda row: row.json)
     return response, seen
 
 

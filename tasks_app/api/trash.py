@@ -14,8 +14,7 @@ from config.api.preconditions import IfMatch
 from config.api.views import ApiViewSet
 from tasks_app.api.schema import TRASH_OPERATIONS
 from tasks_app.api.tasks import count_write, page, still_visible
-from tasks_app.models import Task
-from tasks_app.services import filters, trash
+from tasks_app.services import filters, pages, trash
 from tasks_app.services.rows import Written
 
 
@@ -25,8 +24,7 @@ class TrashViewSet(ApiViewSet):
     parameters: ClassVar = {"list": pagination.NAMES}
 
     def list(self, request: Request) -> HttpResponse:
-        found = Task.objects.filter(owner_id=principal(request).id).trashed()
-        return page(request, "trash", found, filters.SORTS["-deleted_at"])
+        return page(request, "trash", filters.Filter(owner=principal(request).id), pages.TRASH)[0]
 
     def restore(self, request: Request, id: UUID) -> HttpResponse:
         return _write(request, id, trash.restore, 200)

@@ -1,19 +1,17 @@
-"""The task list's filters and sorts, from names and text values: the API's query and an export's filter alike."""
+"""The task list's filters, from names and text values: the API's query and an export's filter alike."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from django.db.models import BooleanField, QuerySet, TextField
-from django.db.models.expressions import RawSQL
 from django.http import QueryDict
 
 from accounts.principal import Principal
 from config.api import parameters
 from config.api.permissions import insufficient_scope
 from config.data import ids
-from config.data.snapshots import SEEN
 from tasks_app.models import Priority, Status, Task
 from tasks_app.querysets import TaskQuerySet
 
@@ -37,62 +35,72 @@ MAX_SEARCH = 200  # characters
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Sort:
-    """An order with `id` as its last key. `key` is an SQL expression; the default sorts are by id alone."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which tasks are wanted; None stands for all. `…_from` includes its bound, `…_to` does not.
 
-    key: str | None
-    ascending: bool
-    cast: str = "timestamptz"
+    The names are those of the parameters of `task_page`.
+    """
 
-
-SORTS = {
-    "-created_at": Sort(None, ascending=False),
-    "created_at": Sort(None, ascending=True),
-    # A task without due_at comes last in both directions.
-    "due_at": Sort("""coalesce("task"."due_at", 'infinity')""", ascending=True),
-    "-due_at": Sort("""coalesce("task"."due_at", '-infinity')""", ascending=False),
-    "-updated_at": Sort('"task"."updated_at"', ascending=False),
-    # For the trash, not for clients.
-    "-deleted_at": Sort('"task"."deleted_at"', ascending=False),
-}
-CLIENT_SORTS = ("-created_at", "created_at", "due_at", "-due_at", "-updated_at")
-
-
-def tasks(query: QueryDict, principal: Principal) -> TaskQuerySet:
-    """The living tasks that the filters name. Raises Problem 400 for a bad value, 403 for a foreign owner."""
-    found = _whose(query, principal).alive()
-    for name in ("status", "priority"):
-        words = parameters.choices(query, name, Status.values if name == "status" else Priority.values)
-        if words is not None:
-            found = found.filter(**{f"{name}__in": words})
-    labels = [_label(value) for value in query.getlist("label")]
-    if labels:
-        found = found.filter(labels__contains=labels)
-    found = found.created_between(_id_bound(query, "created_after"), _id_bound(query, "created_before"))
-    found = found.due_between(_time(query, "due_after"), _time(query, "due_before"))
-    updated_after = _time(query, "updated_after")
-    if updated_after is not None:
-        found = found.filter(updated_at__gte=updated_after)
-    search = _search(query)
-    return found if search is None else found.matching(search)
+    owner: str | None = None
+    assignee: str | None = None
+    unassigned: bool = False
+    statuses: list[str] | None = None
+    priorities: list[str] | None = None
+    labels: list[str] | None = None
+    low: UUID | None = None  # ids are times: low <= id < high
+    high: UUID | None = None
+    due_from: datetime | None = None
+    due_to: datetime | None = None
+    updated_from: datetime | None = None
+    words: str | None = None
 
 
-def _whose(query: QueryDict, principal: Principal) -> TaskQuerySet:
+def of(query: QueryDict, principal: Principal) -> Filter:
+    """What the query asks for. Raises Problem 400 for a bad value, 403 for a foreign owner."""
+    return Filter(
+        **_whose(query, principal),
+        statuses=parameters.choices(query, "status", Status.values),
+        priorities=parameters.choices(query, "priority", Priority.values),
+        labels=[_label(value) for value in query.getlist("label")] or None,
+        low=_id_bound(query, "created_after"),
+        high=_id_bound(query, "created_before"),
+        due_from=_time(query, "due_after"),
+        due_to=_time(query, "due_before"),
+        updated_from=_time(query, "updated_after"),
+        words=_search(query),
+    )
+
+
+def tasks(wanted: Filter) -> TaskQuerySet:
+    """The living tasks of a filter, for what counts them. Pages come from `services.pages`."""
+    found = Task.objects.alive().created_between(wanted.low, wanted.high).due_between(wanted.due_from, wanted.due_to)
+    lookups = {
+        "owner_id": wanted.owner,
+        "assignee_id": wanted.assignee,
+        "assignee__isnull": wanted.unassigned or None,
+        "status__in": wanted.statuses,
+        "priority__in": wanted.priorities,
+        "labels__contains": wanted.labels,
+        "updated_at__gte": wanted.updated_from,
+    }
+    found = found.filter(**{name: value for name, value in lookups.items() if value is not None})
+    return found if wanted.words is None else found.matching(wanted.words)
+
+
+def _whose(query: QueryDict, principal: Principal) -> dict[str, Any]:
     """`assignee=me` finds what is assigned to the caller, whoever owns it; else own tasks or what `owner` names."""
     owner, assignee = query.get("owner", "me"), query.get("assignee")
-    found = Task.objects.all()
     if owner not in {"me", principal.id} and not principal.may("tasks:admin"):
         raise insufficient_scope("tasks:admin", "Only tasks:admin may list the tasks of others.")
     if assignee in {"me", principal.id} and "owner" not in query:
-        return found.filter(assignee_id=principal.id)
+        return {"assignee": principal.id}
+    whose: dict[str, Any] = {"unassigned": assignee == "none"}
     if owner != "any":
-        found = found.filter(owner_id=principal.id if owner == "me" else _person("owner", owner))
-    if assignee == "none":
-        return found.filter(assignee__isnull=True)
-    if assignee is not None:
-        found = found.filter(assignee_id=principal.id if assignee == "me" else _person("assignee", assignee))
-    return found
+        whose["owner"] = principal.id if owner == "me" else _person("owner", owner)
+    if assignee not in {None, "none"}:
+        whose["assignee"] = principal.id if assignee == "me" else _person("assignee", str(assignee))
+    return whose
 
 
 def _person(name: str, raw: str) -> str:
@@ -118,7 +126,7 @@ def _time(query: QueryDict, name: str) -> datetime | None:
         raise parameters.error(name, "is too far in the future.") from error
 
 
-def _id_bound(query: QueryDict, name: str) -> Any | None:
+def _id_bound(query: QueryDict, name: str) -> UUID | None:
     at = _time(query, name)
     if at is None:
         return None
@@ -133,39 +141,6 @@ def _search(query: QueryDict) -> str | None:
     if words is not None and not 0 < len(words.strip()) <= len(words) <= MAX_SEARCH:
         raise parameters.error("q", f"expected 1 to {MAX_SEARCH} characters.")
     return words
-
-
-def sort_of(query: QueryDict) -> Sort:
-    name = query.get("sort", "-created_at")
-    if name not in CLIENT_SORTS:
-        raise parameters.error("sort", f"{name!r} is not one of {', '.join(CLIENT_SORTS)}.")
-    return SORTS[name]
-
-
-def page(found: TaskQuerySet, sort: Sort, position: list[Any] | None, size: int, json: RawSQL) -> QuerySet[Any, Any]:
-    """`size` + 1 rows behind `position` as (json, id, key, seen); the last one only tells whether there is more."""
-    key = RawSQL(f"({sort.key})::text" if sort.key else "NULL", [], output_field=TextField())  # noqa: S611
-    if position is not None:
-        found = found.filter(_behind(sort, position))
-    order = [_order(sort)] if sort.key else []
-    rows = found.annotate(json=json, key=key, seen=SEEN).order_by(*order, "id" if sort.ascending else "-id")
-    return rows.values_list("json", "id", "key", "seen")[: size + 1]
-
-
-def _order(sort: Sort) -> Any:
-    expression = RawSQL(str(sort.key), [], output_field=TextField())  # noqa: S611
-    return expression.asc() if sort.ascending else expression.desc()
-
-
-def _behind(sort: Sort, position: list[Any]) -> RawSQL:
-    """A row comparison, which PostgreSQL answers from the index of this order."""
-    sign = ">" if sort.ascending else "<"
-    if sort.key is None:
-        sql, values = f'"task"."id" {sign} %s::uuid', position[:1]
-    else:
-        sql = f'({sort.key}, "task"."id") {sign} (%s::{sort.cast}, %s::uuid)'
-        values = [position[1], position[0]]
-    return RawSQL(sql, values, output_field=BooleanField())  # noqa: S611
 
 
 def from_mapping(filter_: Mapping[str, Any]) -> QueryDict:

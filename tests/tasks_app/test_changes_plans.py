@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,7 +15,6 @@ from config.data import partitions
 from config.data.partitions import Month
 from tasks_app.services import changes, news
 from tests.accounts.keycloak import ALICE
-from tests.tasks_app.test_tasks_plans import Plan, nodes
 
 NOW = Month.of(datetime.now(UTC))
 MONTHS, PER_MONTH = 4, 60_000
@@ -30,6 +30,15 @@ FROM generate_series(%s, %s) n,
                      CASE WHEN n %% 20000 = 7 THEN %s WHEN n %% 2 = 0 THEN 'busy'
                           ELSE 'user-' || n %% 977 END AS owner) e
 """
+
+
+Plan = dict[str, Any]
+
+
+def nodes(plan: Plan) -> Iterator[Plan]:
+    yield plan
+    for inner in plan.get("Plans", []):
+        yield from nodes(inner)
 
 
 @pytest.fixture(scope="module")

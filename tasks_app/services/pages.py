@@ -1,0 +1,122 @@
+"""Pages of tasks in every sort, each one call of the database's function `task_page`.
+
+Why a function: docs/decisions/0013-lists-in-a-function.md. Its indexes and plans are migrations 0001, 0005 and 0006.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connections
+from django.http import QueryDict
+
+from config.api import parameters
+from config.data import reading
+from config.data.snapshots import SEEN
+from tasks_app.models import Status
+from tasks_app.representation import FIELDS, as_json
+from tasks_app.services.filters import Filter
+
+_FIRST, _LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
+_ACTIVE = {Status.PENDING.value, Status.IN_PROGRESS.value}
+
+
+class Row(NamedTuple):
+    """`key` is the text of what the page is sorted by, None by id alone; `seen` tells of config.data.snapshots."""
+
+    json: str
+    id: UUID
+    key: str | None
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """An order with `id` as its last key, which is an SQL expression; None: by id alone."""
+
+    name: str
+    key: str | None = None
+
+    @property
+    def ascending(self) -> bool:
+        return not self.name.startswith("-")
+
+
+SORTS = {
+    sort.name: sort
+    for sort in (
+        Sort("-created_at"),
+        Sort("created_at"),
+        # A task without due_at comes last in both directions.
+        Sort("due_at", "coalesce(task.due_at, 'infinity')"),
+        Sort("-due_at", "coalesce(task.due_at, '-infinity')"),
+        Sort("-updated_at", "task.updated_at"),
+    )
+}
+NEWEST, TRASH = SORTS["-created_at"], Sort("-deleted_at", "task.deleted_at")
+
+
+def sort_of(query: QueryDict) -> Sort:
+    name = query.get("sort", NEWEST.name)
+    if name not in SORTS:
+        raise parameters.error("sort", f"{name!r} is not one of {', '.join(SORTS)}.")
+    return SORTS[name]
+
+
+def page(
+    wanted: Filter, sort: Sort, position: Sequence[Any] | None, size: int, fields: Sequence[str] = FIELDS
+) -> list[Row]:
+    """Up to `size` + 1 rows behind `position` (id, key); the last one only tells whether there is more."""
+    values = {"order": sort.name, "way": _way(wanted, sort), "size": size + 1, **_place(wanted, sort, position)}
+    with connections[reading.alias()].cursor() as cursor:
+        cursor.execute(_statement(sort, tuple(values), tuple(fields)), list(values.values()))
+        return list(map(Row._make, cursor.fetchall()))
+
+
+@lru_cache(500)
+def _statement(sort: Sort, names: tuple[str, ...], fields: tuple[str, ...]) -> str:
+    # The function's rows come in its order: they are not sorted again.
+    key = f"({sort.key})::text" if sort.key else "NULL"
+    arguments = ", ".join(f"_{name} => %s" for name in names)
+    return f"SELECT {as_json(fields).sql}, task.id, {key}, {SEEN.sql} FROM task_page({arguments}) AS task"  # noqa: S608
+
+
+def _way(wanted: Filter, sort: Sort) -> str:
+    """The index that finds the rows."""
+    if wanted.words is not None or wanted.labels or (wanted.owner and wanted.assignee):
+        return "found"
+    if wanted.owner is None:
+        return "any" if wanted.assignee is None else "assignee"
+    statuses = set(wanted.statuses or ())
+    if sort.key is None and len(statuses) == 1:
+        return "status"
+    return "active" if sort.key is None and statuses == _ACTIVE else "owner"
+
+
+def _place(wanted: Filter, sort: Sort, position: Sequence[Any] | None) -> dict[str, Any]:
+    """The arguments that say what is asked for, and from where on."""
+    if sort.key is None:
+        return _given(wanted if position is None else _behind(wanted, sort, UUID(position[0])))
+    if position is not None:
+        return {**_given(wanted), "key": position[1], "key_id": position[0]}
+    return {**_given(wanted), "key": _start(wanted, sort), "key_id": _FIRST if sort.ascending else _LAST}
+
+
+def _behind(wanted: Filter, sort: Sort, position: UUID) -> Filter:
+    if sort.ascending:
+        return replace(wanted, low=max(wanted.low or _FIRST, UUID(int=position.int + 1)))
+    return replace(wanted, high=min(wanted.high or _LAST, position))
+
+
+def _start(wanted: Filter, sort: Sort) -> datetime | str:
+    """Where the first page begins to look, so that it does not read what the filter leaves out."""
+    if sort.ascending:
+        return wanted.due_from or "-infinity"
+    return (wanted.due_to if sort.name == "-due_at" else None) or "infinity"
+
+
+def _given(wanted: Filter) -> dict[str, Any]:
+    return {name: value for name in Filter.__dataclass_fields__ if (value := getattr(wanted, name))}
