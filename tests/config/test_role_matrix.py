@@ -1,8 +1,10 @@
 """Who may call what: one table for every route and method, and a walk over the router that finds gaps in it."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any, NamedTuple, cast
 
 import pytest
 from django.http import HttpResponse
@@ -19,8 +21,13 @@ from tests.accounts.keycloak import Mint
 from tests.cast import PEOPLE, Caller
 
 pytestmark = pytest.mark.django_db
-# Alice owns the task, the service account is its assignee, bob is a stranger with a role.
-ACTORS = ("anonymous", "nobody", "vera", "bob", "service", "alice", "ada")
+# Alice owns the task and carol is its assignee. Bob, a person, and the service account are strangers with a role, vera
+# is one who may only read. Ada is an admin; dora was one, until she was disabled.
+ACTORS = ("anonymous", "nobody", "vera", "bob", "service", "carol", "alice", "ada", "dora")
+OTHERS = {
+    "carol": ("bob", "00000000-0000-4000-8000-0000000000ca"),
+    "dora": ("ada", "00000000-0000-4000-8000-0000000000d0"),
+}
 
 
 class Row(NamedTuple):
@@ -34,53 +41,61 @@ def _bulk(*operations: Any) -> Any:
     return {"operations": list(operations)}
 
 
+_MAKE = {"op": "create", "body": {"title": "x"}}
 _TASK = {"op": "update", "id": "{task}"}
+_BACK = {"op": "restore", "id": "{trashed}"}
+_DONE = {"status": "completed"}
 MATRIX = [
-    #                                  anon nob ver bob ass own adm
-    Row("GET", "/v1/tasks", "           401 403 200 200 200 200 200"),
-    Row("POST", "/v1/tasks", "          401 403 403 201 201 201 201", {"title": "x"}),
-    Row("GET", "/v1/tasks/{task}", "    401 403 404 404 200 200 200"),
-    Row("PATCH", "/v1/tasks/{task}", "  401 403 403 404 200 200 200", {"status": "completed"}),
-    Row("PATCH", "/v1/tasks/{task}", "  401 403 403 404 403 200 200", {"title": "x"}),
-    Row("DELETE", "/v1/tasks/{task}", " 401 403 403 404 403 204 204"),
-    Row("GET", "/v1/tasks/{task}/history", "401 403 404 404 200 200 200"),
-    Row("GET", "/v1/tasks/{trashed}", " 401 403 404 404 404 404 404"),
-    Row("GET", "/v1/tasks/{trashed}/history", "401 403 404 404 200 200 200"),
-    Row("POST", "/v1/tasks/{trashed}/restore", "401 403 403 404 403 200 200"),
-    Row("POST", "/v1/tasks/bulk", "     401 403 403 200 200 200 200", _bulk({"op": "create", "body": {"title": "x"}})),
-    Row("POST", "/v1/tasks/bulk", "     401 403 403 404 200 200 200", _bulk(_TASK | {"body": {"status": "completed"}})),
-    Row("POST", "/v1/tasks/bulk", "     401 403 403 404 403 200 200", _bulk(_TASK | {"body": {"title": "x"}})),
-    Row("POST", "/v1/tasks/bulk", "     401 403 403 404 403 200 200", _bulk(_TASK | {"op": "delete"})),
-    Row("POST", "/v1/tasks/bulk", "     401 403 403 404 403 200 200", _bulk({"op": "restore", "id": "{trashed}"})),
-    Row("GET", "/v1/tasks/counts", "    401 403 200 200 200 200 200"),
-    Row("GET", "/v1/changes", "         401 403 200 200 200 200 200"),
-    Row("GET", "/v1/trash", "           401 403 200 200 200 200 200"),
-    Row("DELETE", "/v1/trash/{trashed}", "401 403 403 404 403 204 204"),
-    Row("GET", "/v1/me", "              401 200 200 200 200 200 200"),
-    Row("GET", "/v1/me/limits", "       401 200 200 200 200 200 200"),
-    Row("GET", "/v1/me/preferences", "  401 403 200 200 200 200 200"),
-    Row("PATCH", "/v1/me/preferences", "401 403 200 200 200 200 200", {"time_zone": "Europe/Berlin"}),
+    #                                  anon nob ver bob svc ass own adm dis
+    Row("GET", "/v1/tasks", "           401 403 200 200 200 200 200 200 401"),
+    Row("POST", "/v1/tasks", "          401 403 403 201 201 201 201 201 401", {"title": "x"}),
+    Row("GET", "/v1/tasks/{task}", "    401 403 404 404 404 200 200 200 401"),
+    Row("PATCH", "/v1/tasks/{task}", "  401 403 403 404 404 200 200 200 401", {"status": "completed"}),
+    Row("PATCH", "/v1/tasks/{task}", "  401 403 403 404 404 403 200 200 401", {"title": "x"}),
+    Row("DELETE", "/v1/tasks/{task}", " 401 403 403 404 404 403 204 204 401"),
+    Row("GET", "/v1/tasks/{task}/history", "401 403 404 404 404 200 200 200 401"),
+    Row("GET", "/v1/tasks/{trashed}", " 401 403 404 404 404 404 404 404 401"),
+    Row("GET", "/v1/tasks/{trashed}/history", "401 403 404 404 404 200 200 200 401"),
+    Row("POST", "/v1/tasks/{trashed}/restore", "401 403 403 404 404 403 200 200 401"),
+    Row("POST", "/v1/tasks/bulk", "     401 403 403 200 200 200 200 200 401", _bulk(_MAKE)),
+    Row("POST", "/v1/tasks/bulk", "     401 403 403 404 404 200 200 200 401", _bulk(_TASK | {"body": _DONE})),
+    Row("POST", "/v1/tasks/bulk", "     401 403 403 404 404 403 200 200 401", _bulk(_TASK | {"body": {"title": "x"}})),
+    Row("POST", "/v1/tasks/bulk", "     401 403 403 404 404 403 200 200 401", _bulk(_TASK | {"op": "delete"})),
+    Row(
+        "POST",
+        "/v1/tasks/bulk",
+        "     401 403 403 404 404 403 200 200 401",
+        _bulk({"op": "restore", "id": "{trashed}"}),
+    ),
+    Row("GET", "/v1/tasks/counts", "    401 403 200 200 200 200 200 200 401"),
+    Row("GET", "/v1/changes", "         401 403 200 200 200 200 200 200 401"),
+    Row("GET", "/v1/trash", "           401 403 200 200 200 200 200 200 401"),
+    Row("DELETE", "/v1/trash/{trashed}", "401 403 403 404 404 403 204 204 401"),
+    Row("GET", "/v1/me", "              401 200 200 200 200 200 200 200 401"),
+    Row("GET", "/v1/me/limits", "       401 200 200 200 200 200 200 200 401"),
+    Row("GET", "/v1/me/preferences", "  401 403 200 200 200 200 200 200 401"),
+    Row("PATCH", "/v1/me/preferences", "401 403 200 200 200 200 200 200 401", {"time_zone": "Europe/Berlin"}),
     # 503: the caller may, and Keycloak is not there to ask.
-    Row("GET", "/v1/users", "           401 403 403 403 403 403 200"),
-    Row("GET", "/v1/users/{alice}", "   401 403 403 403 403 403 200"),
-    Row("PATCH", "/v1/users/{alice}", " 401 403 403 403 403 403 503", {"enabled": False}),
-    Row("PUT", "/v1/users/{alice}/roles", "401 403 403 403 403 403 503", {"roles": ["admin"]}),
-    Row("POST", "/v1/users/{alice}/sign-out", "401 403 403 403 403 403 503"),
-    Row("GET", "/v1/notifications", "   401 403 200 200 200 200 200"),
-    Row("POST", "/v1/notifications/read-all", "401 403 200 200 200 200 200"),
-    Row("POST", "/v1/notifications/{task}/read", "401 403 404 404 404 404 404"),
-    Row("GET", "/v1/exports", "         401 403 200 200 200 200 200"),
-    Row("POST", "/v1/exports", "        401 403 202 202 202 202 202", {"format": "csv"}),
-    Row("GET", "/v1/exports/{export}", "401 403 404 404 404 200 404"),
-    Row("DELETE", "/v1/exports/{export}", "401 403 404 404 404 204 404"),
-    Row("GET", "/v1/exports/{export}/file", "401 403 404 404 404 409 404"),
-    Row("GET", "/v1/analytics/daily", " 401 403 200 200 200 200 200"),
-    Row("GET", "/v1/analytics/summary", "401 403 200 200 200 200 200"),
-    Row("GET", "/v1/analytics/daily?owner=any", "401 403 403 403 403 403 200"),
-    Row("GET", "/v1/tasks?owner=any", " 401 403 403 403 403 403 200"),
-    Row("GET", "/", "                   302 302 302 302 302 302 302"),
+    Row("GET", "/v1/users", "           401 403 403 403 403 403 403 200 401"),
+    Row("GET", "/v1/users/{alice}", "   401 403 403 403 403 403 403 200 401"),
+    Row("PATCH", "/v1/users/{alice}", " 401 403 403 403 403 403 403 503 401", {"enabled": False}),
+    Row("PUT", "/v1/users/{alice}/roles", "401 403 403 403 403 403 403 503 401", {"roles": ["admin"]}),
+    Row("POST", "/v1/users/{alice}/sign-out", "401 403 403 403 403 403 403 503 401"),
+    Row("GET", "/v1/notifications", "   401 403 200 200 200 200 200 200 401"),
+    Row("POST", "/v1/notifications/read-all", "401 403 200 200 200 200 200 200 401"),
+    Row("POST", "/v1/notifications/{task}/read", "401 403 404 404 404 404 404 404 401"),
+    Row("GET", "/v1/exports", "         401 403 200 200 200 200 200 200 401"),
+    Row("POST", "/v1/exports", "        401 403 202 202 202 202 202 202 401", {"format": "csv"}),
+    Row("GET", "/v1/exports/{export}", "401 403 404 404 404 404 200 404 401"),
+    Row("DELETE", "/v1/exports/{export}", "401 403 404 404 404 404 204 404 401"),
+    Row("GET", "/v1/exports/{export}/file", "401 403 404 404 404 404 409 404 401"),
+    Row("GET", "/v1/analytics/daily", " 401 403 200 200 200 200 200 200 401"),
+    Row("GET", "/v1/analytics/summary", "401 403 200 200 200 200 200 200 401"),
+    Row("GET", "/v1/analytics/daily?owner=any", "401 403 403 403 403 403 403 200 401"),
+    Row("GET", "/v1/tasks?owner=any", " 401 403 403 403 403 403 403 200 401"),
+    Row("GET", "/", "                   302 302 302 302 302 302 302 302 302"),
     *(
-        Row("GET", path, "200 200 200 200 200 200 200")
+        Row("GET", path, "200 200 200 200 200 200 200 200 200")
         for path in ("/v1/openapi.json", "/v1/docs", "/v1/redoc", "/livez", "/problems/not-found")
     ),
 ]
@@ -92,15 +107,31 @@ World = dict[str, str]
 
 
 @pytest.fixture
-def new_world(client_for: Callable[..., Caller], limits: Callable[..., None]) -> Callable[[], World]:
+def actor(client_for: Callable[..., Caller]) -> Callable[[str], Caller]:
+    """Each with one token. Those who are not in the realm have the roles of one who is."""
+
+    @cache
+    def make(name: str) -> Caller:
+        if name not in OTHERS:
+            return client_for(None if name == "anonymous" else name)
+        like, subject = OTHERS[name]
+        return client_for(like, sub=subject, preferred_username=name, email=f"{name}@example.com", sid=f"of-{name}")
+
+    return cast(Callable[[str], Caller], make)
+
+
+@pytest.fixture
+def new_world(actor: Callable[[str], Caller], limits: Callable[..., None]) -> Callable[[], World]:
     limits(ip=(1000, 60))
-    alice, service = client_for("alice"), client_for("service")
-    service.get("/v1/me")
+    alice, (_, carol), (_, dora) = actor("alice"), OTHERS["carol"], OTHERS["dora"]
+    for name in ("carol", "dora"):
+        assert actor(name).get("/v1/me").status_code == 200
+    gate.deny_issued_before(dora, int(time.time()) + 1, 60)
 
     export = alice.post("/v1/exports", {"format": "csv"}).json()["id"]  # one: only few may wait at a time
 
     def make() -> World:
-        task, trashed = (alice.make(assignee=service.id)["id"] for _ in range(2))
+        task, trashed = (alice.make(assignee=carol)["id"] for _ in range(2))
         alice.delete(f"/v1/tasks/{trashed}")
         return {"task": task, "trashed": trashed, "export": export, "alice": alice.id}
 
@@ -113,12 +144,12 @@ def world(new_world: Callable[[], World]) -> World:
 
 
 @pytest.mark.parametrize("row", MATRIX, ids=lambda row: f"{row.method} {row.path}")
-def test_the_table(new_world: Callable[[], World], client_for: Callable[..., Caller], row: Row) -> None:
+def test_the_table(new_world: Callable[[], World], actor: Callable[[str], Caller], row: Row) -> None:
     world, statuses = new_world(), {}
-    for actor in ACTORS:
-        caller, before = client_for(None if actor == "anonymous" else actor), _state()
+    for name in ACTORS:
+        caller, before = actor(name), _state()
         answer = caller.call(row.method, row.path.format(**world), _filled(row.body, world))
-        statuses[actor] = answer.status_code
+        statuses[name] = answer.status_code
         if answer.status_code in {401, 403, 404}:
             assert answer.headers["Content-Type"] == "application/problem+json"
             assert _state() == before, "a refused call changes nothing and leaves no event"
