@@ -72,6 +72,7 @@ check: install-dev ## lint, types, imports, migrations, settings, OpenAPI docume
 	@$(OFFLINE) $(PYTHON) -m mypy .
 	@.venv/bin/lint-imports --no-cache
 	@$(OFFLINE) $(PYTHON) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	@$(OFFLINE) DJANGO_SETTINGS_MODULE=tests.rollout.settings LOG_LEVEL=WARNING $(PYTHON) -m tests.lint_migrations
 	@$(OFFLINE) $(PYTHON) manage.py check --deploy --fail-level WARNING
 	@$(OFFLINE) $(PYTHON) manage.py openapi --check
 	@$(PYTHON) docs/check.py

@@ -15,9 +15,10 @@ SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass 
 def create(connection: BaseDatabaseWrapper, parent: str, name: str, definition: str) -> None:
     """`definition` is what follows the table's name. Needs autocommit; what broke off is gone on with the next time."""
     with connection.cursor() as cursor:
-        # From now on new months bring it along. Who waits for a lock holds up all that come after.
+        # From now on new months bring it along. Who waits for a lock holds up all that come after, so that `migrate`
+        # tries again instead.
         cursor.execute(
-            f"SET lock_timeout = '3s'; CREATE INDEX IF NOT EXISTS {name} ON ONLY {parent} {definition};"
+            f"SET lock_timeout = '300ms'; CREATE INDEX IF NOT EXISTS {name} ON ONLY {parent} {definition};"
             " SET lock_timeout = 0"
         )
         cursor.execute(_WITHOUT, [parent, name])

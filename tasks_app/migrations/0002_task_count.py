@@ -1,14 +1,13 @@
 """How many tasks each owner has, kept by the statements that change them (docs/decisions/0010-counts-are-sums.md).
 
 The triggers come first and count from then on; 0003 adds what was there. They are the table's, not a month's, so that
-they see each statement once. Making one waits for the writers of the moment, and gives up rather than hold others up.
+they see each statement once. Making one needs a moment without a writer, which `migrate` tries for.
 """
 
 from django.db import migrations, models
 
 DUE_ON = "CASE WHEN status <> 'completed' THEN (due_at AT TIME ZONE 'UTC')::date END"
 TRIGGERS = f"""
-SET LOCAL lock_timeout = '3s';
 CREATE FUNCTION task_counted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
@@ -37,7 +36,6 @@ CREATE TRIGGER task_counted_delete AFTER DELETE ON task
     REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION task_counted();
 """  # noqa: S608 (constants)
 BACK = """
-SET LOCAL lock_timeout = '3s';
 DROP TRIGGER task_counted_insert ON task;
 DROP TRIGGER task_counted_update ON task;
 DROP TRIGGER task_counted_delete ON task;

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [("tasks_app", "0006_task_page")]
     operations = [
         migrations.RunSQL(
-            "SET LOCAL lock_timeout = '3s'; DROP INDEX task_search",
+            "DROP INDEX task_search",
             "CREATE INDEX task_search ON task USING gin (to_tsvector('simple', title || ' ' || description))",
         )
     ]
