@@ -20,7 +20,7 @@ from config.api.keyed import Key, replay
 from config.api.models import IdempotencyKey
 from config.api.problems import Problem
 from config.api.views import CONSISTENCY_TOKEN, remember_again, wrote
-from config.data import consistency
+from config.data import consistency, transactions
 
 ATTEMPTS = 4
 KEPT = timedelta(hours=24)  # the contract's promise
@@ -83,8 +83,8 @@ def perform(request: Request, write: Write, *, authorize: Authorize | None = Non
         remember_again(request, answer)
         return answer
     response = answer.response()
-    if answer.xid is not None:
-        wrote(request, response, answer.xid)
+    # What changed nothing has seen a state all the same, which was there before a transaction that begins now.
+    wrote(request, response, transactions.current_id() if answer.xid is None else answer.xid)
     return response
 
 

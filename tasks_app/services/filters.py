@@ -91,13 +91,15 @@ def tasks(wanted: Filter) -> TaskQuerySet:
 def _whose(query: QueryDict, principal: Principal) -> dict[str, Any]:
     """`assignee=me` finds what is assigned to the caller, whoever owns it; else own tasks or what `owner` names."""
     owner, assignee = query.get("owner", "me"), query.get("assignee")
+    if owner not in {"me", "any"}:
+        _person("owner", owner)
     if owner not in {"me", principal.id} and not principal.may("tasks:admin"):
         raise insufficient_scope("tasks:admin", "Only tasks:admin may list the tasks of others.")
     if assignee in {"me", principal.id} and "owner" not in query:
         return {"assignee": principal.id}
     whose: dict[str, Any] = {"unassigned": assignee == "none"}
     if owner != "any":
-        whose["owner"] = principal.id if owner == "me" else _person("owner", owner)
+        whose["owner"] = principal.id if owner == "me" else owner
     if assignee not in {None, "none"}:
         whose["assignee"] = principal.id if assignee == "me" else _person("assignee", str(assignee))
     return whose

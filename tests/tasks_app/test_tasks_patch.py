@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from config.data import consistency
 from config.events.models import Event
 from tasks_app.models import Task
 from tests.cast import Caller, assert_problem, pointers
@@ -121,6 +122,7 @@ def test_tasks_patch_that_changes_nothing_keeps_the_version(alice: Caller, body:
     answer = alice.patch(where(task), body)
     assert (answer.status_code, answer.json(), answer.headers["ETag"]) == (200, task, '"1"')
     assert events() == [("task.created", 1)]
+    assert consistency.decode(answer.headers["Consistency-Token"]), "a write like any other to its caller"
 
 
 def test_tasks_patch_labels_in_another_order_are_a_change(alice: Caller) -> None:
@@ -323,6 +325,6 @@ def test_tasks_patch_counts_its_queries(alice: Caller, django_assert_num_queries
     # In a test's transaction: savepoint, select, update, event, release.
     with django_assert_num_queries(5):
         alice.patch(where(task), {"title": "two"})
-    with django_assert_num_queries(4):  # nothing to write, but its row is held
+    with django_assert_num_queries(5):  # nothing to write, but its row is held; and a token for the state that was seen
         alice.patch(where(task), {"title": "two"})
     assert Task.objects.get().version == 2
