@@ -106,7 +106,7 @@ def _place_reads(verdict: gate.Verdict) -> None:
     if verdict.unsure:
         reading.demand_primary()
     else:
-        reading.demand(verdict.wrote)
+        reading.demand(verdict.wrote, verdict.writing)
 
 
 def _refuse(request: HttpRequest, problem: Problem) -> NoReturn:

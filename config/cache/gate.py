@@ -65,6 +65,7 @@ class Usage:
 class Verdict:
     denied: bool
     wrote: tuple[int, ...]  # the transactions that this principal wrote in lately
+    writing: tuple[int, ...]  # and those of which nobody was told yet how they ended
     usage: Usage
     redis_down: bool = False
     unsure: bool = False  # Redis is down, or was a moment ago, or has lost what it knew: writes and denials too
@@ -96,10 +97,12 @@ def enter(subject: str, *, session: str | None, issued_at: int, cost: int = 1, p
             look.take(known, looked[0])
     except Unavailable:
         usage = _without_redis("user", rate, subject, cost)
-        return Verdict(denied=False, wrote=(), usage=usage, redis_down=True, unsure=True)
+        return Verdict(denied=False, wrote=(), writing=(), usage=usage, redis_down=True, unsure=True)
+    xids = [_xid(raw) for raw in answer[1]]
     return Verdict(
         denied=answer[0] == 1,
-        wrote=tuple(map(_xid, answer[1])),
+        wrote=tuple(xid for xid in xids if xid >= 0),
+        writing=tuple(-xid for xid in xids if xid < 0),
         usage=_usage("user", subject, rate, answer[2:6]),
         unsure=known.young or redis.lately_back(),
         look=look,

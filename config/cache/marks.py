@@ -1,8 +1,8 @@
 """What Redis is told of a write: before its commit what it touches, after it what it left.
 
 Told before, because a process may die right after the commit: then what was kept is gone, and the caller's next reads
-look for his write. A transaction that ends otherwise has cost a few misses. When Redis cannot be told, it has to
-forget everything before anybody believes it again.
+look for his write, as long as it is not known how it ended. A transaction that ends otherwise has cost a few misses.
+When Redis cannot be told, it has to forget everything before anybody believes it again.
 """
 
 import threading
@@ -28,6 +28,7 @@ if type(pushed) == 'table' then  -- an error: junk
   redis.call('DEL', KEYS[1])
   redis.call('LPUSH', KEYS[1], ARGV[1])
 end
+redis.call('LREM', KEYS[1], 1, '-' .. ARGV[1])
 redis.call('LTRIM', KEYS[1], 0, ARGV[2])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return milliseconds()
@@ -37,7 +38,7 @@ _told = threading.local()
 
 
 def remember(subject: str, xid: int) -> Command:
-    """Makes the next reads of this principal see transaction `xid`."""
+    """Makes the next reads of this principal see transaction `xid`; below zero: one that may have been committed."""
     return _REMEMBER.on([key(subject, "wrote")], [xid, _WRITES_KEPT - 1, WRITE_MEMORY])
 
 
@@ -52,13 +53,14 @@ def tell(
     """Called in a transaction, before its commit. `touched` are subjects, `left` are payloads."""
     touches = [shelf.touch(subject, xid) for subject in touched]
     try:
-        now, *_, name = redis.together([*(remember(actor, xid) for actor in actors), *touches, memory.ASK])
+        now, *_, name = redis.together([*(remember(actor, -xid) for actor in actors), *touches, memory.ASK])
     except Unavailable:
         transaction.on_commit(memory.forget, using=using, robust=True)
         return
     _told.last = xid
     known = memory.Memory(name or memory.NONE, int(now), young=False)
-    after = [shelf.show(place, xid, known, payload) for place, payload in left.items()]
+    after = [remember(actor, xid) for actor in actors]
+    after += [shelf.show(place, xid, known, payload) for place, payload in left.items()]
     # The touches again: a Redis that has lost its memory since may have been filled meanwhile.
     shown = {place.subject for place in left}
     after += [shelf.touch(subject, xid) for subject in touched if subject not in shown]

@@ -6,7 +6,6 @@ What must reach Redis before this process believes it again (`owe`) is sent as s
 A low-level `Connection` is used instead of the client class, which costs three times the CPU a call.
 """
 
-import logging
 import threading
 import time
 from collections import deque
@@ -22,11 +21,9 @@ from redis.connection import ConnectionPool
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from config import sockets
+from config.breaker import PROBE_EVERY, Breaker
 from config.cache.commands import Argument, Command
 
-logger = logging.getLogger(__name__)
-
-PROBE_EVERY = 0.5  # seconds
 SETTLING = 2 * PROBE_EVERY  # seconds after which every process has seen that Redis is back
 # Junk under one key concerns one caller; other error answers (OOM, READONLY, MISCONF…) concern everybody.
 _ABOUT_THE_KEY = ("WRONGTYPE", "ERR ")
@@ -40,11 +37,7 @@ class Unavailable(Exception):
 
 
 _local = threading.local()
-_closed = threading.Event()  # the breaker: set while calls may pass
-_closed.set()
-_probing = threading.Lock()
 _owed: "deque[tuple[Argument, ...]]" = deque()
-_back_at = float("-inf")  # by the monotonic clock
 
 
 @cache
@@ -107,7 +100,7 @@ def _by_source(command: Command) -> Command:
 
 def _ask(commands: Sequence[Command]) -> list[Any]:
     """The answers; one that is an error comes as its ResponseError, because the next ones must be read too."""
-    if not _closed.is_set():
+    if _breaker.is_open:
         raise Unavailable
     connection = _connection()
     try:
@@ -118,7 +111,7 @@ def _ask(commands: Sequence[Command]) -> list[Any]:
         connection.disconnect()
         _local.connection = None
         FAILURES.inc()
-        _trip(error)
+        _breaker.trip(error)
         raise Unavailable from error
 
 
@@ -132,7 +125,7 @@ def _read(connection: Any) -> Any:
 def _refused(error: ResponseError) -> None:
     FAILURES.inc()
     if not str(error).startswith(_ABOUT_THE_KEY):
-        _trip(error)
+        _breaker.trip(error)
     raise Unavailable from error
 
 
@@ -156,34 +149,11 @@ def _pay(send: Callable[..., Any]) -> None:
 
 def lately_back() -> bool:
     """Whether Redis was away a moment ago, so that another process may not have sent yet what it owes."""
-    return time.monotonic() - _back_at < SETTLING
+    return time.monotonic() - _breaker.back_at < SETTLING
 
 
 def available() -> bool:
-    return _closed.is_set()
-
-
-def _trip(error: Exception) -> None:
-    if _probing.acquire(blocking=False):
-        _closed.clear()
-        OPEN.set(1)
-        logger.warning("redis left alone", extra={"error": repr(error)})
-        threading.Thread(target=_probe, name="redis-probe", daemon=True).start()
-
-
-def _probe() -> None:
-    global _back_at  # noqa: PLW0603 (one breaker a process)
-    try:
-        while not _answers():
-            time.sleep(PROBE_EVERY)
-        _back_at = time.monotonic()
-        _closed.set()
-        with suppress(Unavailable):
-            _pay(call)  # what came to be owed between the last question and here
-        OPEN.set(0)
-        logger.info("redis is back")
-    finally:
-        _probing.release()
+    return not _breaker.is_open
 
 
 def _answers() -> bool:
@@ -200,3 +170,16 @@ def _answers() -> bool:
         return False
     finally:
         connection.disconnect()
+
+
+def _pay_the_rest() -> None:
+    """What came to be owed between the probe's question and the moment in which calls may pass again."""
+    with suppress(Unavailable):
+        _pay(call)
+
+
+def _new_breaker() -> Breaker:
+    return Breaker("redis", _answers, tell=OPEN.set, closed=_pay_the_rest)
+
+
+_breaker = _new_breaker()

@@ -10,9 +10,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeVar
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 
 from config.data import replicas
+from config.data.postgres import patience
 
 T = TypeVar("T")
 PRIMARY = "default"
@@ -22,6 +24,7 @@ PRIMARY = "default"
 class _Scope:
     replicas: bool
     after: set[int]
+    unsettled: frozenset[int] = frozenset()  # writes of which nobody was told that they were done
     alias: str | None = None
 
 
@@ -38,11 +41,12 @@ def scope(after: int | None, *, replicas: bool) -> Iterator[None]:
         _scope.reset(token)
 
 
-def demand(after: Collection[int]) -> None:
-    """The reads of this scope must also see these transactions."""
+def demand(after: Collection[int], unsettled: Collection[int] = ()) -> None:
+    """The reads of this scope must also see these transactions; the `unsettled` ones unless the primary is away."""
     current = _scope.get()
     if current is not None:
         current.after.update(after)
+        current.unsettled |= set(unsettled)
 
 
 def demand_primary() -> None:
@@ -55,7 +59,7 @@ def demand_primary() -> None:
 def demanded() -> frozenset[int]:
     """The transactions that this reader knows of."""
     current = _scope.get()
-    return frozenset() if current is None else frozenset(current.after)
+    return frozenset() if current is None else current.unsettled | current.after
 
 
 def alias() -> str:
@@ -64,19 +68,37 @@ def alias() -> str:
     if current is None or not current.replicas or connections[PRIMARY].in_atomic_block:
         return PRIMARY
     if current.alias is None:
-        current.alias = replicas.pick(current.after) or PRIMARY
+        current.alias = _choice(current)
         replicas.READS.labels(current.alias).inc()
     return current.alias
 
 
+def _choice(current: _Scope) -> str:
+    found = replicas.pick(current.after | current.unsettled)
+    if found is None and patience.is_left_alone(PRIMARY):
+        found = replicas.pick(current.after, forgiving=True)
+    return found or PRIMARY
+
+
 def read(query: Callable[[], T]) -> T:
-    """Runs a read; when the replica fails under it, once more on the primary."""
-    try:
-        return query()
-    except (OperationalError, InterfaceError):
-        current = _scope.get()
-        if current is None or current.alias in {None, PRIMARY}:
-            raise
-        replicas.distrust(str(current.alias))
-        current.alias = PRIMARY
-        return query()
+    """Runs a read; when the database fails under it, once more on another that may serve it."""
+    for _ in settings.REPLICAS:
+        try:
+            return query()
+        except (OperationalError, InterfaceError):
+            if not _moved():
+                raise
+    return query()
+
+
+def _moved() -> bool:
+    current = _scope.get()
+    if current is None or current.alias is None:
+        return False
+    failed = current.alias
+    if failed == PRIMARY:
+        current.unsettled = frozenset()
+    else:
+        replicas.distrust(failed)
+    current.alias = _choice(current)
+    return current.alias != failed

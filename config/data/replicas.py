@@ -14,6 +14,8 @@ from django.conf import settings
 from django.db import DatabaseError, connections
 from prometheus_client import Counter
 
+from config.data.postgres import patience
+
 logger = logging.getLogger(__name__)
 
 LAG_LIMIT = 10.0  # seconds behind the primary after which nobody reads there
@@ -50,12 +52,19 @@ _verdicts: dict[str, _Verdict] = {}
 _turn = itertools.count()
 
 
-def pick(after: Collection[int]) -> str | None:
-    """The alias of a replica that has replayed the transactions `after`, or None: read the primary."""
+def pick(after: Collection[int], *, forgiving: bool = False) -> str | None:
+    """The alias of a replica that has replayed the transactions `after`, or None: read the primary.
+
+    `forgiving`: also one that has failed a moment ago, for want of a primary.
+    """
     aliases = settings.REPLICAS
+    if forgiving:
+        _verdicts.clear()
     start = next(_turn)
     for offset in range(len(aliases)):
         alias = aliases[(start + offset) % len(aliases)]
+        if patience.is_left_alone(alias):
+            continue
         try:
             if _keeps_up(alias) and (not after or _caught_up(alias, after)):
                 return str(alias)

@@ -18,6 +18,8 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpResponse, StreamingHttpResponse
 from prometheus_client import Counter
 
+from config.data.postgres import patience
+
 T = TypeVar("T")
 Environ = dict[str, Any]
 Response = HttpResponse | StreamingHttpResponse
@@ -74,6 +76,7 @@ class Calls:
 
     def call(self, environ: Environ) -> Response:
         """Django's own answer. All that it does at the end of a request is done, unless the answer is a stream."""
+        patience.begin_call()
         response = cast(Response, self._application(environ, _start_response))
         if not response.streaming:
             response.close()

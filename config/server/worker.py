@@ -11,7 +11,7 @@ from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
 from config.cache import shelf
-from config.data.postgres import base
+from config.data.postgres import patience
 from config.server.calls import Calls
 from config.server.connection import Connection
 from config.server.reading import Reading
@@ -21,8 +21,6 @@ try:
 except ImportError:
     Parser = PythonProtocol
 
-_LONGEST_WAIT = 2.5  # seconds for one answer of a database: longer than each of the pooler's limits (2 s), and a
-# caller is told within three that it does not come
 _LONGEST_LOOK = 0.1  # seconds for what another call reads: then this one reads itself, as the loop must go on
 _EVERY = 1.0  # seconds between two looks at deadlines, and two signs of life
 
@@ -43,7 +41,7 @@ class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
         self._tasks: set[asyncio.Task[None]] = set()
 
     def load_wsgi(self) -> None:
-        base.longest_wait, shelf.longest_wait = _LONGEST_WAIT, _LONGEST_LOOK
+        patience.is_on, shelf.longest_wait = True, _LONGEST_LOOK
         self.calls = Calls(self.app.wsgi(), self.cfg.threads)
 
     def new_parser(self, head: Callable[[], bool], piece: Callable[[bytes], None], end: Callable[[], None]) -> Any:

@@ -66,8 +66,7 @@ def empty_redis() -> None:
 @pytest.fixture
 def redis_down(monkeypatch: pytest.MonkeyPatch) -> None:
     """The breaker is open, as after a time-out; it stays open for the test."""
-    closed = threading.Event()
-    monkeypatch.setattr(redis, "_closed", closed)
+    monkeypatch.setattr(redis._breaker, "_closed", threading.Event())
 
 
 @pytest.fixture(scope="session")

@@ -148,11 +148,11 @@ def test_a_denial_that_missed_redis_is_published_soon(
 ) -> None:
     watcher.publish()
     token = live.token("bob")
-    redis._closed.clear()
+    redis._breaker._closed.clear()
     try:
         denials.deny_subject("00000000-0000-4000-8000-000000000002")
     finally:
-        redis._closed.set()
+        redis._breaker._closed.set()
     watcher.publish()
     assert me(client, token) == 401
 

@@ -72,10 +72,8 @@ def new_process(settings: Any, monkeypatch: pytest.MonkeyPatch, url: str) -> Non
     """The house's Redis client as a process that has just started has it."""
     settings.CACHE_URL = url
     house_redis._pool.cache_clear()
-    closed = threading.Event()
-    closed.set()
-    new = {"_local": threading.local(), "_closed": closed, "_probing": threading.Lock(), "_owed": deque()}
-    for name, value in {**new, "_back_at": float("-inf")}.items():
+    new = {"_local": threading.local(), "_breaker": house_redis._new_breaker(), "_owed": deque()}
+    for name, value in new.items():
         monkeypatch.setattr(house_redis, name, value)
     monkeypatch.setattr(local_window, "_calls", type(local_window._calls)())
 
@@ -93,5 +91,5 @@ def own(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Itera
 def settle() -> None:
     """The probe's thread must not outlive the test whose breaker it closes."""
     eventually(house_redis.available, "the breaker closes")
-    eventually(lambda: not house_redis._probing.locked(), "the probe ends")
+    eventually(lambda: not house_redis._breaker.is_probing, "the probe ends")
     house_redis._pool.cache_clear()

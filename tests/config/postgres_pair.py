@@ -97,6 +97,12 @@ class PostgresPair:
     def start(self, role: str) -> None:
         self._start(self._parts[f"postgres-{role}"])
 
+    def freeze(self, role: str) -> None:
+        self._running[f"postgres-{role}"].signal_all(signal.SIGSTOP)
+
+    def thaw(self, role: str) -> None:
+        self._running[f"postgres-{role}"].signal_all(signal.SIGCONT)
+
     def runs(self, role: str) -> bool:
         return f"postgres-{role}" in self._running
 

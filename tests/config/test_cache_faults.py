@@ -37,12 +37,12 @@ def assert_seen(alice: Caller, task: dict[str, Any]) -> None:
 
 def is_back() -> None:
     eventually(house_redis.available, "the breaker closes")
-    eventually(lambda: not house_redis._probing.locked(), "the probe ends")
+    eventually(lambda: not house_redis._breaker.is_probing, "the probe ends")
 
 
 def another_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that has never seen Redis fail, and owes it nothing."""
-    monkeypatch.setattr(house_redis, "_back_at", float("-inf"))
+    monkeypatch.setattr(house_redis._breaker, "back_at", float("-inf"))
 
 
 def test_cache_killed_while_something_is_written(own: OwnRedis, alice: Caller, warm: dict[str, Any]) -> None:

@@ -199,10 +199,18 @@ def test_a_junk_denial_denies(redis: Any) -> None:
     assert enter().denied
 
 
+@pytest.mark.django_db
+def test_a_write_is_unsettled_until_it_is_committed(redis: Any, django_capture_on_commit_callbacks: Any) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        marks.tell(7, actors={"alice"}, touched={"alice"}, left={})
+        assert (enter().wrote, enter().writing) == ((), (7,))
+    assert (enter().wrote, enter().writing) == ((7,), ())
+
+
 @pytest.fixture
 def without_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     """The breaker is open, as after a time-out, and stays so."""
-    monkeypatch.setattr(house_redis, "_closed", threading.Event())
+    monkeypatch.setattr(house_redis._breaker, "_closed", threading.Event())
     monkeypatch.setattr(local_window, "_calls", type(local_window._calls)())
 
 

@@ -4,9 +4,7 @@ from threading import Thread
 
 import pytest
 from django.core.signals import request_finished, request_started
-from django.db import OperationalError, connection, connections
-
-from config.data.postgres import base
+from django.db import connection, connections
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,17 +53,3 @@ def test_a_sound_connection_is_kept_without_a_query() -> None:
         pass
     assert _seen_from_elsewhere(last, first) == before
     assert _backend() == first
-
-
-def test_an_answer_that_does_not_come_ends_the_wait_and_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "longest_wait", 0.2)
-    connection.close()  # the next one has the limit
-    try:
-        with connection.cursor() as cursor, pytest.raises(OperationalError, match="did not answer"):
-            cursor.execute("SELECT pg_sleep(20)")
-        _between_requests()
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-            assert cursor.fetchone() == (1,)
-    finally:
-        connection.close()

@@ -25,7 +25,10 @@ def test_the_rules_fire_when_they_should(arguments: tuple[str, str]) -> None:
 
 
 # Where our metrics are made; a process imports what it needs of them.
-METRICS = ("accounts.watcher", "config.cache.redis", "config.events.relay", "config.observability.metrics")
+METRICS = (
+    *("accounts.watcher", "config.cache.redis", "config.data.postgres.patience", "config.events.relay"),
+    "config.observability.metrics",
+)
 OURS = re.compile(r"\b(?:taskmill|http_server)_[a-z_]+")
 
 
