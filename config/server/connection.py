@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from django.http import HttpResponse, StreamingHttpResponse
 
 from config.server import environ as environs
-from config.server import heads
+from config.server import heads, reading
 from config.server.calls import Environ, Response
 from config.server.later import Later
-from config.server.reading import PIECE, Reading
+from config.server.reading import Reading
 
 if TYPE_CHECKING:
     from config.server.worker import Worker
@@ -83,7 +83,8 @@ class Connection(Reading):
             return
         self._waiting = asyncio.current_task()
         await later.wait(environ, self._worker.is_leaving)
-        async with self._worker.turns:  # of many who are told the same news: others' calls come in between
+        async with self._worker.turns:
+            await asyncio.sleep(0)  # many may be told the same news at once: the calls of others come in between
             self._waiting = None
             response = self._calls.here(environ) if self._calls.is_short(environ) else None
         response = response or await self._calls.elsewhere(environ)
@@ -125,7 +126,7 @@ class Connection(Reading):
         try:
             pieces = iter(response)
             while not self._is_closing and (piece := await self._calls.in_thread(next, pieces, None)) is not None:
-                self.deadline = self._loop.time() + PIECE
+                self.deadline = self._loop.time() + reading.PIECE
                 self._transport.write(piece)
                 await self._writable.wait()
         except Exception:

@@ -36,6 +36,7 @@ class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.connections: set[Reading] = set()
+        self._opening = 0  # accepted, and no connection yet
         self.is_leaving = asyncio.Event()
         self.turns = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -70,7 +71,7 @@ class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
     async def _serve(self) -> None:
         while self.alive and self.ppid == os.getppid():
             self._look()
-            self._listen(len(self.connections) < self.worker_connections)
+            self._listen(not self._is_full())
             await asyncio.sleep(_EVERY)
         await self._leave()
 
@@ -92,8 +93,11 @@ class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
             self._listen(False)  # until the next look: there are no file descriptors left
             return
         self._take(connection)
-        if len(self.connections) >= self.worker_connections:
+        if self._is_full():
             self._listen(False)
+
+    def _is_full(self) -> bool:
+        return len(self.connections) + self._opening >= int(self.worker_connections)
 
     def _accept_all(self, listener: socket.socket) -> None:
         """Who waits when the last worker closes the listener gets a reset, and a proxy must not repeat his POST."""
@@ -103,6 +107,7 @@ class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
 
     def _take(self, connection: socket.socket) -> None:
         connection.setblocking(False)
+        self._opening += 1
         self.start(self._open(connection))
 
     async def _open(self, connection: socket.socket) -> None:
@@ -110,6 +115,8 @@ class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
             await self.loop.connect_accepted_socket(lambda: Connection(self), connection)
         except OSError:
             connection.close()
+        finally:
+            self._opening -= 1
 
     def _look(self) -> None:
         self.notify()

@@ -1,6 +1,7 @@
 """A tiny application that does on demand what is hard to bring about in the real one, for the real server."""
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -10,7 +11,7 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpResponse, StreamingHttpResponse
 
 from config.cache import shelf
-from config.server import later
+from config.server import later, reading
 from config.server.later import Later
 
 PIECE = b"x" * 100_000
@@ -38,26 +39,36 @@ def _sleep(request: WSGIRequest) -> HttpResponse:
     return HttpResponse("slept")
 
 
-waiting = 0
+waiting = told = 0
+_woken = asyncio.Event()
+if SECONDS := float(os.environ.get("TEST_DEADLINES", "0")):
+    reading.FIRST_HEAD = reading.BODY = reading.PIECE = SECONDS
 
 
 async def _news(seconds: float) -> str:
     global waiting  # noqa: PLW0603
     waiting += 1
     try:
-        await asyncio.sleep(seconds)
+        await (asyncio.sleep(seconds) if seconds else _woken.wait())
     finally:
         waiting -= 1
     return "news"
 
 
 def _poll(request: WSGIRequest) -> HttpResponse:
-    """Waits as often as it is told to, each time for so long."""
+    """Waits as often as it is told to, each time for so long (0: until it is woken)."""
+    global told  # noqa: PLW0603
     before = later.before(request)
     rounds = before.kept["rounds"] - 1 if before else int(request.GET.get("rounds", 1))
     if rounds and (before is None or before.news):
-        return Later(partial(_news, float(request.GET["seconds"])), time.monotonic() + 20, rounds=rounds)
+        return Later(partial(_news, float(request.GET["seconds"])), time.monotonic() + 100, rounds=rounds)
+    told += 1
     return HttpResponse(before.news or "nothing" if before else "at once")
+
+
+def _wake(request: WSGIRequest) -> HttpResponse:
+    _woken.set()
+    return HttpResponse("woken")
 
 
 def _tell(request: WSGIRequest) -> HttpResponse:
@@ -70,6 +81,8 @@ _ANSWERS: dict[str, Any] = {
     "/v1/tasks/sleep": _sleep,  # in the loop
     "/sleep": _sleep,  # in a thread
     "/v1/changes": _poll,
+    "/v1/tasks/wake": _wake,
+    "/v1/tasks/told": lambda request: HttpResponse(str(told)),
     "/waiting": lambda request: HttpResponse(str(waiting)),
     "/stream": _stream,
     "/broken": lambda request: _stream(request, broken=True),

@@ -83,6 +83,23 @@ def test_five_hundred_long_polls_hold_up_nobody_and_are_all_answered(server: Ser
     assert waiting(server) == 0
 
 
+def test_the_calls_of_others_come_in_between_when_many_are_told_the_same(server: Server) -> None:
+    """One of the many at each turn of the loop. Calls that are sent together take a turn each."""
+    with ExitStack() as stack:
+        polls = [stack.enter_context(Client(server.port)) for _ in range(300)]
+        for poll in polls:
+            poll.ask("GET", "/v1/changes?seconds=0")
+        eventually(lambda: waiting(server) == 300, "the waiting")
+        other = stack.enter_context(Client(server.port))
+        other.ask("GET", "/v1/tasks/told")
+        before = int(other.answer().body)
+        targets = ["/v1/tasks/wake", *["/livez"] * 20, "/v1/tasks/told"]
+        other.send("".join(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n" for target in targets).encode())
+        *_, told = [other.answer().body for _ in targets]
+        assert int(told) - before < 300
+        assert {poll.answer().body for poll in polls} == {b"news"}
+
+
 def test_a_view_may_wait_again_after_news_and_the_connection_goes_on(server: Server) -> None:
     with Client(server.port) as client:
         client.ask("GET", "/v1/changes?seconds=0.1&rounds=3")

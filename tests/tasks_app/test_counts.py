@@ -2,6 +2,7 @@
 
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from io import StringIO
@@ -17,6 +18,8 @@ from config.data.partitions import Month
 from tasks_app.models import Task, TaskCount
 from tasks_app.services import counts, recount
 from tests.cast import Caller, refused_parameter
+from tests.config.servers import eventually
+from tests.locks import somebody_waits
 from tests.tasks_app.test_tasks_get import where
 from tests.threads import at_once
 
@@ -76,6 +79,27 @@ def test_what_is_due_today_is_overdue_from_its_moment_on(alice: Caller, hours: f
 
 
 @pytest.mark.django_db
+def test_what_is_due_today_counts_for_its_owner_and_while_it_is_open(alice: Caller, bob: Caller) -> None:
+    bob.make(due_at=days(-0.00001))
+    alice.make(due_at=days(-0.00001), status="completed")
+    assert told(alice) == {**NONE, "completed": 1}
+
+
+@pytest.mark.django_db
+def test_days_are_those_of_utc_whatever_zone_a_session_has(alice: Caller) -> None:
+    """An operator's session, say, where yesterday evening is today already."""
+    yesterday = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL TIME ZONE 'Pacific/Kiritimati'")
+        now = datetime.now(UTC)
+        Task.objects.create(
+            title="x", owner_id=alice.id, due_at=yesterday, created_at=now, updated_at=now, labels=[]
+        )  # fmt: skip
+        cursor.execute("SET LOCAL TIME ZONE 'UTC'")
+    assert told(alice) == {**NONE, "pending": 1, "overdue": 1}
+
+
+@pytest.mark.django_db
 def test_counts_take_no_parameter(alice: Caller) -> None:
     assert refused_parameter(alice.get(COUNTS, status="pending")) == "status"
 
@@ -111,6 +135,15 @@ def test_a_statement_of_many_tasks_adds_few_rows_and_folding_keeps_the_sums(alic
     assert not TaskCount.objects.filter(folded=False).exists()
     assert not TaskCount.objects.filter(number=0).exists()
     assert counts.fold(enough=1) == 0
+
+
+@pytest.mark.django_db
+def test_folding_leaves_one_row_for_each_status_and_day(alice: Caller) -> None:
+    for _ in range(3):
+        alice.make()
+        alice.make(due_at="2027-01-31T12:00:00Z")
+        counts.fold(enough=1)
+    assert sorted(TaskCount.objects.values_list("number", flat=True)) == [3, 3]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -251,6 +284,20 @@ def test_of_rebuilds_at_once_one_corrects(alice: Caller) -> None:
     )
     TaskCount.objects.all().delete()
     assert sorted(at_once(6, lambda _: recount.rebuild())) == [0, 0, 0, 0, 0, 1]
+    assert told(alice) == counted(alice.id)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rebuild_waits_for_another_one(alice: Caller) -> None:
+    alice.make()
+    TaskCount.objects.all().delete()
+    with psycopg.connect(**connection.get_connection_params()) as other, ThreadPoolExecutor(1) as threads:
+        other.execute("LOCK TABLE task IN SHARE UPDATE EXCLUSIVE MODE")
+        second = threads.submit(lambda: at_once(1, lambda _: recount.rebuild()))
+        eventually(lambda: second.done() or somebody_waits("relation"), "the waiting")
+        other.execute("INSERT INTO task_count (owner, status, number) VALUES (%s, 'pending', 1)", [alice.id])
+        other.commit()
+        assert second.result(30) == [0]
     assert told(alice) == counted(alice.id)
 
 
