@@ -6,7 +6,7 @@ A call that still runs holds an advisory lock on its key, so that the same call 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -33,7 +33,7 @@ class LostRace(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a write answers. `xid` is its transaction, None when nothing was written."""
+    """What a write answers. `xid` is its transaction; None when nothing was written: `perform` finds it out."""
 
     status: int
     body: bytes = b""
@@ -83,8 +83,8 @@ def perform(request: Request, write: Write, *, authorize: Authorize | None = Non
         remember_again(request, answer)
         return answer
     response = answer.response()
-    # What changed nothing has seen a state all the same, which was there before a transaction that begins now.
-    wrote(request, response, transactions.current_id() if answer.xid is None else answer.xid)
+    if answer.xid is not None:
+        wrote(request, response, answer.xid)
     return response
 
 
@@ -95,6 +95,8 @@ def _attempts(key: Key | None, write: Write, authorize: Authorize | None) -> Ans
                 if key is not None and (stored := key.claim()) is not None:
                     return _replay(stored, authorize)
                 answer = write(attempt > 0)
+                if answer.xid is None:  # what changed nothing has seen a state all the same
+                    answer = replace(answer, xid=transactions.current_id())
                 if key is not None:
                     key.store(answer.status, answer.body, _with_token(answer), answer.subjects)
                 return answer

@@ -11,7 +11,7 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpResponse, StreamingHttpResponse
 
 from config.cache import shelf
-from config.server import later, reading
+from config.server import calls, later, reading
 from config.server.later import Later
 
 PIECE = b"x" * 100_000
@@ -41,6 +41,7 @@ def _sleep(request: WSGIRequest) -> HttpResponse:
 
 waiting = told = 0
 _woken = asyncio.Event()
+calls.SLOW = float(os.environ.get("TEST_SLOW", calls.SLOW))
 if SECONDS := float(os.environ.get("TEST_DEADLINES", "0")):
     reading.FIRST_HEAD = reading.BODY = reading.PIECE = SECONDS
 
@@ -67,7 +68,9 @@ def _poll(request: WSGIRequest) -> HttpResponse:
 
 
 def _wake(request: WSGIRequest) -> HttpResponse:
+    global _woken  # noqa: PLW0603
     _woken.set()
+    _woken = asyncio.Event()
     return HttpResponse("woken")
 
 
