@@ -1,5 +1,7 @@
 """Every address. /v1 is the API; /admin and /oidc are pages; the rest is for probes and readers."""
 
+from importlib import import_module
+from itertools import chain
 from typing import Any
 
 from django.contrib import admin
@@ -22,20 +24,18 @@ register_converter(IdConverter, "id")
 
 _PUBLIC: dict[str, Any] = {"url": "/v1/openapi.json", "authentication_classes": [], "permission_classes": []}
 
+# One level, and first: each level and each address before its own costs a call some microseconds.
+_APPS = ("tasks_app", "accounts", "notifications", "exports", "analytics")
 v1: list[Any] = [
-    path("", include("tasks_app.urls")),
-    path("", include("accounts.urls")),
-    path("", include("notifications.urls")),
-    path("", include("exports.urls")),
-    path("", include("analytics.urls")),
+    *chain.from_iterable(import_module(f"{app}.urls").urlpatterns for app in _APPS),
     path("openapi.json", counted(readable(schema.document)), name="openapi"),
     path("docs", counted(readable(SpectacularSwaggerView.as_view(**_PUBLIC))), name="docs"),
     path("redoc", counted(readable(SpectacularRedocView.as_view(**_PUBLIC))), name="redoc"),
 ]
 
 urlpatterns = [
-    path("", readable(RedirectView.as_view(pattern_name="docs"))),
     path("v1/", include(v1)),
+    path("", readable(RedirectView.as_view(pattern_name="docs"))),
     path("", include("config.observability.urls")),
     path("oidc/", include("accounts.oidc_urls")),
     path("admin/", admin.site.urls),

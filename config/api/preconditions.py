@@ -21,7 +21,7 @@ def etag(version: int) -> str:
 
 def _tags(request: HttpRequest, name: str) -> set[str] | None:
     """The tags of a header in their quotes, {"*"}, or None when it is not sent. Raises Problem 400 when malformed."""
-    raw = request.headers.get(name)
+    raw = request.META.get(f"HTTP_{name.upper().replace('-', '_')}")  # `headers` would be made of all of them
     if raw is None:
         return None
     if raw.strip() == ANY:

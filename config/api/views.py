@@ -2,10 +2,13 @@
 
 import contextlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, cast
 
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
@@ -26,6 +29,14 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RENDERER = JSONRenderer()
 
 
+_ALLOWED: dict[tuple[Any, ...], str] = {}
+
+
+@cache
+def _instances(classes: tuple[type[Any], ...]) -> list[Any]:
+    return [each() for each in classes]
+
+
 class ApiViewSet(ViewSet):
     """Deny by default: `required` names the permission of each action, or several of which one is enough; None
     admits any principal.
@@ -37,6 +48,30 @@ class ApiViewSet(ViewSet):
     required: ClassVar[Mapping[str, Required]] = {}
     parameters: ClassVar[Mapping[str, frozenset[str]]] = {}  # action -> known query parameters
     takes_body: ClassVar[frozenset[str]] = frozenset({"create", "partial_update", "roles"})  # actions
+
+    # None of these has a state: one of each serves all calls.
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return _instances(tuple(self.authentication_classes))
+
+    def get_permissions(self) -> list[Any]:
+        return _instances(tuple(self.permission_classes))
+
+    def get_parsers(self) -> list[BaseParser]:
+        return _instances(tuple(self.parser_classes))
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """`Allow`, which is found out once a route."""
+        route = (type(self), *self.action_map)
+        if route not in _ALLOWED:
+            _ALLOWED[route] = ", ".join(self.allowed_methods)
+        return {"Allow": _ALLOWED[route]}
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        made = super().initialize_request(request, *args, **kwargs)
+        # Otherwise each look at them first fails and is then passed on.
+        made.__dict__.update(method=request.method, META=request.META)
+        return made
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
         return _RENDERER, _RENDERER.media_type  # there is one representation; Accept is not asked
@@ -59,7 +94,10 @@ class ApiViewSet(ViewSet):
 
     def check_parameters(self, request: Request) -> None:
         """Every view knows its parameters; the repeatable ones it reads itself."""
-        parameters.check_encoding(request._request.META.get("QUERY_STRING", ""))
+        query = request._request.META.get("QUERY_STRING", "")
+        if not query:
+            return
+        parameters.check_encoding(query)
         known = self.parameters.get(self.action or "", frozenset())
         parameters.check_names(request.query_params, known, self.repeatable)
 
@@ -110,7 +148,7 @@ def check_no_body(request: Request) -> None:
 
 
 def _demanded_states(request: HttpRequest) -> tuple[int, ...]:
-    raw = request.headers.get(CONSISTENCY_TOKEN)
+    raw = request.META.get("HTTP_CONSISTENCY_TOKEN")  # `headers` would be made of all of them
     if raw is None:
         return ()
     try:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
+import hiredis
 import redis
 from django.conf import settings
 from prometheus_client import Counter, Gauge
@@ -104,7 +105,9 @@ def _ask(commands: Sequence[Command]) -> list[Any]:
         raise Unavailable
     connection = _connection()
     try:
-        connection.send_packed_command(connection.pack_commands([c.words for c in commands]), check_health=False)
+        # Past the connection's own packing, which costs three times as much.
+        packed = b"".join([hiredis.pack_command(command.words) for command in commands])  # type: ignore[arg-type]
+        connection.send_packed_command([packed], check_health=False)
         return [_read(connection) for _ in commands]
     except (RedisError, OSError) as error:
         # A half-read connection would give this answer to the next question: throw it away.
