@@ -88,20 +88,20 @@ def _write(export: Export, file: IO[bytes]) -> int:
     principal = accounts.exporter(export.owner, reads_all=export.reads_all)
     encode = formats.csv_rows if export.format == Format.CSV else formats.ndjson_rows
     file.write(formats.csv_header() if export.format == Format.CSV else b"")
-    position: list[Any] | None = None
+    position: str | None = None
     rows = 0
     with reading.scope(export.xid, replicas=True):
         wanted = filters.of(filters.from_mapping(export.filter), principal)
         total = reading.read(filters.tasks(wanted).count)
         while True:
-            page = reading.read(lambda: pages.page(wanted, pages.NEWEST, position, CHUNK))  # noqa: B023
+            page = reading.read(lambda: pages.newest(wanted, position, CHUNK))  # noqa: B023
             chunk = page[:CHUNK]
-            file.write(encode([row.json for row in chunk]))
+            file.write(encode([json for json, _ in chunk]))
             rows += len(chunk)
             _tell(export, rows, total)
             if len(page) <= CHUNK:
                 return rows
-            position = [str(chunk[-1].id)]
+            position = chunk[-1][1]
 
 
 def _tell(export: Export, rows: int, total: int) -> None:

@@ -16,6 +16,7 @@ from config.api.problems import Problem
 from config.api.views import ApiViewSet, look_of
 from config.cache import gate
 from config.cache.shelf import Place
+from config.data import reading
 from tasks_app.api import serializers
 from tasks_app.api.schema import TASK_OPERATIONS
 from tasks_app.models import Task
@@ -88,7 +89,7 @@ class TaskViewSet(ApiViewSet):
         return perform(request, write)
 
 
-def _list(request: Request) -> tuple[HttpResponse, str | None]:
+def _list(request: Request) -> tuple[HttpResponse, str]:
     query = request.query_params
     fields = _fields(query)
     return page(request, "tasks", filters.of(query, principal(request)), pages.sort_of(query), fields)
@@ -96,18 +97,14 @@ def _list(request: Request) -> tuple[HttpResponse, str | None]:
 
 def page(
     request: Request, name: str, wanted: filters.Filter, sort: pages.Sort, fields: Sequence[str] = FIELDS
-) -> tuple[HttpResponse, str | None]:
-    """One page of tasks, as one query that PostgreSQL renders, and what that had seen (None: there are no rows)."""
-    seen = None
-
-    def fetch(position: list[Any] | None, size: int) -> list[pages.Row]:
-        nonlocal seen
-        rows = pages.page(wanted, sort, position, size, fields)
-        seen = rows[0].seen if rows else None
-        return rows
-
-    response = pagination.page(request, name, fetch, lambda row: [str(row.id), row.key], lambda row: row.json)
-    return response, seen
+) -> tuple[HttpResponse, str]:
+    """One page of tasks, as one query that PostgreSQL renders, and what that had seen."""
+    query, caller = request.query_params, principal(request).id
+    size, kind = pagination.page_size(query), pagination.kind(name, query)
+    start = pagination.position(caller, kind, query)
+    found = reading.read(lambda: pages.page(wanted, sort, start, size, fields))
+    cursor = pagination.encode(caller, kind, found.last) if found.last else None
+    return pagination.respond(request._request, [found.rows] if found.rows else [], cursor), found.seen
 
 
 def _query(request: Request) -> str:

@@ -106,9 +106,9 @@ def _statement(reads_all: bool) -> tuple[str, tuple[str, ...]]:
 
 
 def page(
-    principal: Principal, query: str, look: Look | None, load: Callable[[], tuple[HttpResponse, str | None]]
+    principal: Principal, query: str, look: Look | None, load: Callable[[], tuple[HttpResponse, str]]
 ) -> HttpResponse:
-    """The kept answer to `query`, or that of `load`, which also tells what it had seen (None: it is not to be kept)."""
+    """The kept answer to `query`, or that of `load`, which also tells what it had seen."""
 
     def decode(payload: bytes) -> HttpResponse | None:
         (owner, kept_query, link), body = _of_entry(payload)

@@ -125,6 +125,7 @@ def test_a_call_without_good_ids_gets_some() -> None:
     assert context.valid_traceparent(traceparent) == traceparent
 
 
+@pytest.mark.django_db  # the first of its answers is closed, which looks at the connections that others have left
 @override_settings(ROOT_URLCONF=__name__)
 def test_a_call_that_waits_is_one_call_with_one_id_and_all_of_its_time(lines: list[Any]) -> None:
     answer = Client().get("/wait")
