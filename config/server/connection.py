@@ -4,6 +4,8 @@ waits in its file: a slow client holds up nobody.
 
 import asyncio
 import logging
+import socket
+import struct
 from collections.abc import Coroutine
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -132,11 +134,18 @@ class Connection(Reading):
         except Exception:
             logger.exception("a stream broke off")
             closes, self._is_closing = True, True
-            self._transport.abort()  # an orderly end could pass for the whole
+            self._reset()  # an orderly end could pass for the whole
         finally:
             await self._calls.in_thread(response.close)
         self._is_busy = False
         self._next(closes)
+
+    def _reset(self) -> None:
+        """Not by `abort` alone, which ends a connection in order unless the client had sent more."""
+        self._transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        self._transport.abort()
 
     def _next(self, closes: bool) -> None:
         if closes or self._is_closing:

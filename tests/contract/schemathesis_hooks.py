@@ -5,14 +5,28 @@ that must be refused are left as they are.
 """
 
 import copy
+import os
 from typing import Any
 from uuid import uuid4
 
 import schemathesis
 
+from config.launch import client
+
 UNSAID = ("cursor",)
 KNOWN = {"assignee": None, "time_zone": "Europe/Berlin"}
 ETAGS = ("If-Match", "If-None-Match")
+
+
+@schemathesis.auth(refresh_interval=120, retry_on=[])
+class Token:
+    """A token is good for five minutes, and a deep run takes longer."""
+
+    def get(self, case: Any, context: Any) -> str:
+        return client.find().token(os.environ["CONTRACT_USER"])
+
+    def set(self, case: Any, data: str, context: Any) -> None:
+        case.headers["Authorization"] = f"Bearer {data}"
 
 
 @schemathesis.hook

@@ -31,7 +31,8 @@ def _pieces(broken: bool) -> Iterator[bytes]:
 def _stream(request: WSGIRequest, broken: bool = False) -> StreamingHttpResponse:
     global taken  # noqa: PLW0603
     taken = 0
-    return StreamingHttpResponse(_pieces(broken), headers={"Content-Length": str(PIECES * len(PIECE))})
+    headers = {} if "endless" in request.GET else {"Content-Length": str(PIECES * len(PIECE))}
+    return StreamingHttpResponse(_pieces(broken), headers=headers)
 
 
 def _sleep(request: WSGIRequest) -> HttpResponse:
@@ -75,7 +76,7 @@ def _wake(request: WSGIRequest) -> HttpResponse:
 
 
 def _tell(request: WSGIRequest) -> HttpResponse:
-    told = [name for name in request.META if name.startswith("HTTP_")]
+    told = [f"{name}={value}" for name, value in request.META.items() if name.startswith("HTTP_")]
     return HttpResponse(f"{request.method} {request.path} {request.META['HTTP_HOST']} {request.read().decode()} {told}")
 
 

@@ -33,6 +33,7 @@ class Client:
     def answer(self, *, with_body: bool = True) -> Answer:
         """ConnectionResetError or an EOFError when there is none."""
         status = self._line()
+        assert status.startswith("HTTP/1.1 "), status  # and nothing of the answer before
         headers = {}
         while line := self._line(may_be_empty=True):
             name, _, value = line.partition(": ")

@@ -131,6 +131,13 @@ def test_names_with_an_underscore_do_not_pass_for_others(server: Server) -> None
         assert b"FORWARDED" not in told
 
 
+def test_a_name_that_stands_there_twice_has_both_values(server: Server) -> None:
+    """Or whoever comes through two proxies could name himself in the one that is not looked at."""
+    with Client(server.port) as client:
+        client.send(b"GET /v1/tasks/tell HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 1\r\nX-forwarded-for: 2\r\n\r\n")
+        assert b"HTTP_X_FORWARDED_FOR=1,2" in client.answer().body
+
+
 @pytest.mark.parametrize(
     ("head", "connection"),
     [
