@@ -9,6 +9,7 @@ class PlatformConfig(AppConfig):
     verbose_name = "Platform"
 
     def ready(self) -> None:
-        from config.data import partitions  # noqa: PLC0415 (models are not ready at import time)
+        from config.data import grants, partitions  # noqa: PLC0415 (models are not ready at import time)
 
         partitions.connect()
+        grants.connect()

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
+
 from config.launch import probes
 from config.launch.parts import Part, Running
 from config.launch.stack import postgres
@@ -36,15 +38,17 @@ def start() -> dict[str, str]:
 
     atexit.register(stop)
     port = dict(zip(("postgres-primary", "redis"), free_ports(2), strict=True))
-    parts = [*_postgres(folder, port), _redis(folder, port["redis"])]
+    secret = {name: secrets.token_urlsafe(16) for name in postgres.SECRETS}
+    parts = [*_postgres(folder, port, secret), _redis(folder, port["redis"])]
     for part in parts:
         _start(part, running)
+    superuser = f"postgresql://{postgres.USER}:{secret['POSTGRES_PASSWORD']}@{HOST}:{port['postgres-primary']}/postgres"
+    with psycopg.connect(superuser, autocommit=True) as connection:
+        connection.execute(f"ALTER ROLE {postgres.MIGRATOR} CREATEDB")  # each test process makes one of its own
     return {"DATABASE_URL": str(parts[1].url), "CACHE_URL": f"redis://{HOST}:{port['redis']}/0"}
 
 
-def _postgres(folder: Path, port: dict[str, int]) -> list[Part]:
-    names = ("POSTGRES_PASSWORD", "TASKMILL_DB_PASSWORD", "REPLICATION_PASSWORD")
-    secret = {name: secrets.token_urlsafe(16) for name in names}
+def _postgres(folder: Path, port: dict[str, int], secret: dict[str, str]) -> list[Part]:
     layout = Layout(folder=folder, data=folder, cache=folder, port={**port, "postgres-replica": 0}, secret=secret)
     return postgres.parts(layout, _LOSES_AT_A_POWER_FAILURE)[:3]  # init, primary, roles
 

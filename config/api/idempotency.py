@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -20,7 +20,7 @@ from config.api.keyed import Key, replay
 from config.api.models import IdempotencyKey
 from config.api.problems import Problem
 from config.api.views import CONSISTENCY_TOKEN, remember_again, wrote
-from config.data import consistency, transactions
+from config.data import consistency, partitions, transactions
 
 ATTEMPTS = 4
 KEPT = timedelta(hours=24)  # the contract's promise
@@ -102,6 +102,9 @@ def _attempts(key: Key | None, write: Write, authorize: Authorize | None) -> Ans
                 return answer
         except LostRace:
             continue
+        except IntegrityError as error:
+            if not partitions.made_missing(error):
+                raise
     raise problems.unavailable("Too many writers change this at once. Nothing was changed.")
 
 

@@ -1,23 +1,28 @@
 """Monthly RANGE partitions on a UUIDv7 primary key.
 
 There is no default partition: it would have to be scanned under an exclusive lock at every attach, and it
-forbids `DETACH … CONCURRENTLY`. So months are made ahead, and a missing month fails loudly.
+forbids `DETACH … CONCURRENTLY`. So months are made ahead, by a job; a write that finds its month missing makes it.
 A partition is made beside its parent and then attached, which takes SHARE UPDATE EXCLUSIVE on the parent:
 readers and writers go on (`CREATE TABLE … PARTITION OF` would lock them out).
 """
 
+import logging
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.apps import apps
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.signals import post_migrate
 
 from config.data import ids
 
+logger = logging.getLogger(__name__)
+
 PARENTS = ("task", "event")
+_MISSING = re.compile(f'no partition of relation "({"|".join(PARENTS)})"')
 AHEAD = 3
 KEPT = timedelta(days=30)  # a cursor of the change feed outlives them, so that what came after it must be there
 # What must be noted of a month before it goes: readers of the log are told when it no longer holds what they miss.
@@ -89,6 +94,15 @@ def create(
 
     `fill` puts rows into the new table before it is attached: indexes are then made once, over all of them.
     """
+    if fill:
+        return _create_filled(connection, parent, month, fill)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT make_month(%s, %s)", [parent, month.start.date()])
+        return bool(cursor.fetchone()[0])
+
+
+def _create_filled(connection: BaseDatabaseWrapper, parent: str, month: Month, fill: Callable[[str], None]) -> bool:
+    """What the function `make_month` does (config/events/migrations), with rows. For the owner of the tables."""
     table, low, high = month.table(parent), ids.floor(month.start), ids.floor(month.plus(1).start)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '2s'")
@@ -97,21 +111,32 @@ def create(
             return False
         # The CHECK proves the bounds, so that ATTACH scans nothing.
         cursor.execute(
-            f"CREATE TABLE {table} (LIKE {parent} INCLUDING ALL{' EXCLUDING INDEXES' if fill else ''},"
+            f"CREATE TABLE {table} (LIKE {parent} INCLUDING ALL EXCLUDING INDEXES,"
             f" CONSTRAINT {table}_range CHECK (id >= '{low}' AND id < '{high}'))"
         )
-        if fill:
-            fill(table)
+        fill(table)
         cursor.execute(f"ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES FROM ('{low}') TO ('{high}')")
         cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_range")
-        if fill and parent in _TOLD:
+        if parent in _TOLD:
             cursor.execute(_TOLD[parent].format(table=table, sign=""))
+    return True
+
+
+def made_missing(error: IntegrityError) -> bool:
+    """Whether a write failed because nobody has made this month, which is there now: it may be tried again.
+
+    After the end of its transaction. The months ahead stay the job's work, so that the alarm about them stays too.
+    """
+    if not _MISSING.search(str(error)):
+        return False
+    if made := ensure(connections[DEFAULT_DB_ALIAS], ahead=0):
+        logger.error("months were missing and had to be made by a write: the job does not run", extra={"made": made})
     return True
 
 
 def ensure(connection: BaseDatabaseWrapper, ahead: int = AHEAD, since: datetime | None = None) -> list[str]:
     """Makes this month and `ahead` further ones (and those since `since`) for every parent; names the new ones."""
-    now = Month.of(datetime.now(UTC))
+    now = _now()
     made = []
     for parent in PARENTS:
         there = set(existing(connection, parent))
@@ -120,6 +145,11 @@ def ensure(connection: BaseDatabaseWrapper, ahead: int = AHEAD, since: datetime 
                 create(connection, parent, month)
                 made.append(month.table(parent))
     return made
+
+
+def _now() -> Month:
+    """By the clock that makes the ids."""
+    return Month.of(ids.instant(ids.uuid7()))
 
 
 def drop_before(connection: BaseDatabaseWrapper, limit: Month) -> Iterator[str]:
@@ -171,7 +201,7 @@ def is_going(connection: BaseDatabaseWrapper, parent: str) -> bool:
 
 def months_ahead(connection: BaseDatabaseWrapper) -> int:
     """How many whole months after this one every parent has: fewer than two is an alarm."""
-    now = Month.of(datetime.now(UTC))
+    now = _now()
     return min(sum(month > now for month in existing(connection, parent)) for parent in PARENTS)
 
 
@@ -184,13 +214,19 @@ def _months(first: Month, last: Month) -> Iterator[Month]:
 def _after_migrate(sender: Any, using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
     """`migrate` makes the months too, so that a fresh database can be written to at once."""
     connection = connections[using]
-    if all(_exists(connection, parent) for parent in PARENTS):
+    if all(_exists(connection, parent) for parent in PARENTS) and _can_make(connection):
         ensure(connection)
 
 
 def _exists(connection: BaseDatabaseWrapper, table: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
+        return bool(cursor.fetchone()[0])
+
+
+def _can_make(connection: BaseDatabaseWrapper) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regprocedure('make_month(text, date)') IS NOT NULL")
         return bool(cursor.fetchone()[0])
 
 

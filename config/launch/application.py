@@ -35,6 +35,8 @@ class Application:
 
     folder: Path
     env: Mapping[str, str]
+    api_env: Mapping[str, str] = field(default_factory=dict)  # where the API's differs
+    worker_env: Mapping[str, str] = field(default_factory=dict)  # where that of all others but `migrate` does
     needs: tuple[str, ...]
     api_ports: tuple[int, ...]
     metrics_port: int  # the first of the ports on which each process serves its /metrics
@@ -54,8 +56,8 @@ def environment(defaults: Mapping[str, str], caller: Mapping[str, str] | None = 
 def processes(app: Application) -> list[Part]:
     """Migrate, fill in demo data, then everything that stays, each with a port for its metrics."""
     steps = [
-        _step(app, "migrate", ("migrate", "--noinput"), app.needs),
-        _step(app, "seed-demo", ("seed_demo",), ("migrate", *app.seed_needs)),
+        _step(app, "migrate", ("migrate", "--noinput"), app.needs, {}),
+        _step(app, "seed-demo", ("seed_demo",), ("migrate", *app.seed_needs), app.worker_env),
     ]
     servers = [f"api-{number}" for number, _ in enumerate(app.api_ports, start=1)]
     gunicorn: tuple[str, ...] = (*_PYTHON, "gunicorn", "-c", "config/gunicorn.py", "config.wsgi")
@@ -83,11 +85,13 @@ def _worker(app: Application, name: str, queues: str) -> tuple[str, ...]:
     return (*_CELERY, "worker", *names, "--without-gossip", "--without-mingle")
 
 
-def _step(app: Application, name: str, arguments: tuple[str, ...], needs: tuple[str, ...]) -> Part:
+def _step(
+    app: Application, name: str, arguments: tuple[str, ...], needs: tuple[str, ...], own: Mapping[str, str]
+) -> Part:
     return Part(
         name=name,
         command=_manage(*arguments),
-        env={**app.env, "PART": name},
+        env={**app.env, **own, "PART": name},
         log=app.folder / "log" / f"{name}.log",
         cwd=ROOT,
         needs=needs,
@@ -100,6 +104,7 @@ def _process(app: Application, name: str, command: tuple[str, ...], bind: int | 
     """Its own names (part, ports) win over the caller's environment: all processes share that one."""
     samples = app.folder / "metrics" / name
     own = {
+        **(app.api_env if bind else app.worker_env),
         "PART": name,
         "METRICS_BIND": f"127.0.0.1:{metrics}",
         "PROMETHEUS_MULTIPROC_DIR": str(samples),

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from accounts import services as accounts
 from config.api.idempotency import ATTEMPTS, LostRace
 from config.api.preconditions import IfMatch
 from config.api.problems import Problem, unavailable
+from config.data import partitions
 from tasks_app.models import Status
 from tasks_app.services import tasks
 from tasks_app.services.rows import Written
@@ -40,6 +41,9 @@ def _write(write: Callable[[bool], Written]) -> bool:
                 return write(attempt > 0).xid is not None
         except LostRace:
             continue
+        except IntegrityError as error:
+            if not partitions.made_missing(error):
+                raise
         except Problem as problem:
             if problem.status_code == 404:
                 return False

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db import connections
 from pytest_django import DjangoDbBlocker
 
 from config.cache import local_window
 from config.cache import redis as house_redis
 from config.data import replicas
+from config.launch.stack.postgres import READER
 from tests.accounts.keycloak import Mint
 from tests.cast import PEOPLE, Caller
 from tests.config.postgres_pair import PostgresPair
@@ -27,13 +27,13 @@ def postgres_pair() -> Iterator[PostgresPair]:
 
 @pytest.fixture
 def on_the_pair(postgres_pair: PostgresPair, settings: Any, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """`default` is the pair's primary and `replica-1` its replica, as in a running API."""
+    """`default` is the pair's primary and `replica-1` its replica, as in a running API, by the API's accounts."""
     before = dict(connections.settings["default"])
     with django_db_blocker.unblock():
         connections["default"].close()
         del connections["default"]
         connections.settings["default"].update(postgres_pair.settings("primary"))
-        replica = {**connections.settings["default"], **postgres_pair.settings("replica"), "CONN_MAX_AGE": None}
+        replica = {**connections.settings["default"], **postgres_pair.settings("replica", READER), "CONN_MAX_AGE": None}
         connections.settings["replica-1"] = replica
         settings.REPLICAS = ["replica-1"]
         replicas._verdicts.clear()
@@ -49,7 +49,8 @@ def on_the_pair(postgres_pair: PostgresPair, settings: Any, django_db_blocker: D
 
 @pytest.fixture
 def migrated_pair(postgres_pair: PostgresPair, on_the_pair: None) -> PostgresPair:
-    call_command("migrate", database="default", verbosity=0)  # the first time; then there is nothing to do
+    if postgres_pair.ask("primary", "SELECT to_regclass('task') IS NULL"):
+        postgres_pair.migrate()
     return postgres_pair
 
 

@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from django.core.management import call_command
+from django.db import connections
 
 from config.launch.parts import Part, Running
 from config.launch.stack import postgres
 from config.launch.stack.layout import Layout
 from tests.config.servers import eventually, free_port
 
-SECRETS = ("POSTGRES_PASSWORD", "TASKMILL_DB_PASSWORD", "REPLICATION_PASSWORD")
-
 
 class PostgresPair:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="taskmill-postgres-"))
         self.folder.chmod(0o755)  # its servers run as an account of their own
-        self._secret = {name: secrets.token_urlsafe(16) for name in SECRETS}
+        self._secret = {name: secrets.token_urlsafe(16) for name in postgres.SECRETS}
         self._layout = Layout(
             folder=self.folder,
             data=self.folder,
@@ -46,22 +46,22 @@ class PostgresPair:
         assert part.ready
         eventually(part.ready, f"the start of {part.name}", within=60)
 
-    def settings(self, role: str) -> dict[str, str]:
-        """Django's names for a connection of the application's own account."""
+    def settings(self, role: str, user: str = postgres.API) -> dict[str, str]:
+        """Django's names for a connection of one of the application's own accounts."""
         return {
             "NAME": "taskmill",
-            "USER": "taskmill",
-            "PASSWORD": self._secret["TASKMILL_DB_PASSWORD"],
+            "USER": user,
+            "PASSWORD": self._secret[postgres.PASSWORDS[user]],
             "HOST": "127.0.0.1",
             "PORT": str(self._layout.port[f"postgres-{role}"]),
         }
 
-    def connect(self, role: str, *, autocommit: bool = True) -> "psycopg.Connection[Any]":
+    def connect(self, role: str, *, autocommit: bool = True, user: str = "postgres") -> "psycopg.Connection[Any]":
         return psycopg.connect(
             host="127.0.0.1",
             port=self._layout.port[f"postgres-{role}"],
-            user="postgres",
-            password=self._secret["POSTGRES_PASSWORD"],
+            user=user,
+            password=self._secret[{**postgres.PASSWORDS, "postgres": "POSTGRES_PASSWORD"}[user]],
             dbname="taskmill",
             autocommit=autocommit,
         )
@@ -72,6 +72,22 @@ class PostgresPair:
             done = connection.execute(sql, values or None)
             row = done.fetchone() if done.description else None
             return row[0] if row else None
+
+    def run(self, step: str) -> None:
+        """Once more."""
+        self._start(self._parts[step])
+
+    def migrate(self) -> None:
+        """As the owner of the tables, which nobody who serves is."""
+        before = dict(connections.settings["default"])
+        self._connect_default(self.settings("primary", postgres.MIGRATOR))
+        call_command("migrate", database="default", verbosity=0)
+        self._connect_default(before)
+
+    def _connect_default(self, settings: dict[str, Any]) -> None:
+        connections["default"].close()
+        del connections["default"]
+        connections.settings["default"].update(settings)
 
     def pause(self) -> None:
         self.ask("replica", "SELECT pg_wal_replay_pause()")

@@ -11,10 +11,11 @@ from config.launch.embedded import servers, wheels
 from config.launch.embedded.ports import ports
 from config.launch.errors import LaunchError
 from config.launch.parts import Part
+from config.launch.stack import postgres
 from config.launch.stack.layout import HOST, Layout, cache_folder, data_folder
 from config.launch.system import System
 
-_SECRETS = ("SECRET_KEY", "POSTGRES_PASSWORD", "TASKMILL_DB_PASSWORD", "REPLICATION_PASSWORD", "REDIS_PASSWORD")
+_SECRETS = ("SECRET_KEY", *postgres.SECRETS, "REDIS_PASSWORD")
 # The secrets of the realm's file, and what the application calls those that it needs too.
 _REALM = {
     "TASKMILL_API_SECRET": None,
@@ -132,7 +133,9 @@ def _defaults(layout: Layout, started: Sequence[Part]) -> dict[str, str]:
         "SITE_URL": _site_url(layout),
         "ALLOWED_HOSTS": f"{HOST},localhost",
         "SECRET_KEY": layout.secret["SECRET_KEY"],
-        "DATABASE_URL": url["postgres-primary"],  # no pooler: one person's machine has few connections
+        # No pooler, since one person's machine has few connections; and one role, which may make a month of tables
+        # and everything else that is tried here, for all processes.
+        "DATABASE_URL": url["postgres-primary"],
         "DATABASE_REPLICA_URLS": url["postgres-replica"],
         "CACHE_URL": url["redis"],
         "BROKER_URL": url["broker"],

@@ -15,6 +15,15 @@ from config.launch.stack.layout import HOST, Layout, template
 from config.launch.stack.templates import write
 
 USER = "postgres"
+# Who connects, and the secret that is his password (docker/postgres/roles.sql).
+API, WORKER, MIGRATOR, READER = "taskmill", "taskmill_worker", "taskmill_migrator", "taskmill_reader"
+PASSWORDS = {
+    API: "TASKMILL_DB_PASSWORD",
+    WORKER: "TASKMILL_WORKER_PASSWORD",
+    MIGRATOR: "TASKMILL_MIGRATOR_PASSWORD",
+    READER: "TASKMILL_READER_PASSWORD",
+}
+SECRETS = ("POSTGRES_PASSWORD", "REPLICATION_PASSWORD", *PASSWORDS.values())
 _PLAIN = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
@@ -31,6 +40,10 @@ class Cluster:
     @property
     def home(self) -> Path:
         return self.layout.home("postgres", self.account)
+
+
+def url(layout: Layout, role: str, port: int, database: str = "taskmill") -> str:
+    return f"postgresql://{role}:{layout.secret[PASSWORDS[role]]}@{HOST}:{port}/{database}"
 
 
 def programs() -> Path | None:
@@ -99,7 +112,6 @@ def _server(cluster: Cluster, role: str, needs: tuple[str, ...]) -> Part:
         **cluster.settings,
     }
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    password = cluster.layout.secret["TASKMILL_DB_PASSWORD"]
     ready = (str(cluster.programs / "pg_isready"), "-q", "-h", HOST, "-p", str(port))
     return Part(
         name=f"postgres-{role}",
@@ -108,7 +120,8 @@ def _server(cluster: Cluster, role: str, needs: tuple[str, ...]) -> Part:
         env=_PLAIN,
         user=cluster.account,
         port=port,
-        url=f"postgresql://taskmill:{password}@{HOST}:{port}/taskmill",
+        url=url(cluster.layout, MIGRATOR, port),
+        facts={f"{name}_url": url(cluster.layout, who, port) for name, who in (("api", API), ("worker", WORKER))},
         needs=needs,
         ready=probes.command(*ready, env=_PLAIN),
         stop_signal=signal.SIGINT,
@@ -148,7 +161,7 @@ def _works_in(pid: int, data: Path) -> bool:
 
 def _roles(cluster: Cluster) -> Part:
     port, secret = str(cluster.layout.port["postgres-primary"]), cluster.layout.secret
-    passwords = {name: secret[name] for name in ("TASKMILL_DB_PASSWORD", "REPLICATION_PASSWORD")}
+    passwords = {name: secret[name] for name in SECRETS}
     return Part(
         name="postgres-roles",
         command=[

@@ -13,7 +13,8 @@ _PLAIN = {"PATH": "/usr/sbin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 
 def pgbouncer(layout: Layout) -> Part:
     home = layout.home("pgbouncer", postgres.USER)
-    password, port = layout.secret["TASKMILL_DB_PASSWORD"], layout.port["pgbouncer"]
+    port = layout.port["pgbouncer"]
+    users = "".join(f'"{role}" "{layout.secret[name]}"\n' for role, name in postgres.PASSWORDS.items())
     values = {
         "PRIMARY_HOST": HOST,
         "PRIMARY_PORT": layout.port["postgres-primary"],
@@ -25,7 +26,7 @@ def pgbouncer(layout: Layout) -> Part:
     }
 
     def prepare() -> None:
-        write(home / "userlist.txt", f'"taskmill" "{password}"\n', postgres.USER)
+        write(home / "userlist.txt", users, postgres.USER)
         fill(template("pgbouncer", "pgbouncer.ini"), home / "pgbouncer.ini", values, postgres.USER)
 
     return Part(
@@ -35,8 +36,11 @@ def pgbouncer(layout: Layout) -> Part:
         env=_PLAIN,
         user=postgres.USER,
         port=port,
-        url=f"postgresql://taskmill:{password}@{HOST}:{port}/taskmill",
-        facts={"replica_url": f"postgresql://taskmill:{password}@{HOST}:{port}/taskmill_replica"},
+        url=postgres.url(layout, postgres.API, port),
+        facts={
+            "worker_url": postgres.url(layout, postgres.WORKER, port),
+            "replica_url": postgres.url(layout, postgres.READER, port, "taskmill_replica"),
+        },
         needs=("postgres-roles",),
         ready=probes.port(port),
         stop_signal=signal.SIGINT,

@@ -1,7 +1,7 @@
 """The whole stack: real servers, two instances of the API behind nginx, a worker per queue, relay and beat."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from config.launch import secrets, state
@@ -12,7 +12,7 @@ from config.launch.stack import edge, install, keycloak, postgres, rabbitmq, sto
 from config.launch.stack.layout import HOST, Layout, cache_folder, data_folder, ports
 from config.launch.system import System
 
-_SECRETS = ("SECRET_KEY", "POSTGRES_PASSWORD", "TASKMILL_DB_PASSWORD", "REPLICATION_PASSWORD", "REDIS_PASSWORD")
+_SECRETS = ("SECRET_KEY", *postgres.SECRETS, "REDIS_PASSWORD")
 # What the caller may choose, and its name in the realm's file.
 _GIVEN = {
     "OIDC_CLIENT_SECRET": "TASKMILL_ADMIN_SECRET",
@@ -97,15 +97,25 @@ def _about(layout: Layout, env_file: Path) -> dict[str, object]:
 
 
 def _application(layout: Layout, servers: Sequence[Part]) -> Application:
+    by_name = {part.name: part for part in servers}
+    primary, pooler = by_name["postgres-primary"], by_name["pgbouncer"]
     return Application(
         folder=layout.folder,
         env=environment(_defaults(layout, servers)),
+        api_env=_least({"DATABASE_URL": pooler.url, "DATABASE_DIRECT_URL": primary.facts["api_url"]}),
+        worker_env=_least({"DATABASE_DIRECT_URL": primary.facts["worker_url"]}),
         needs=("pgbouncer", "redis"),
         api_ports=(layout.port["api-1"], layout.port["api-2"]),
         metrics_port=layout.port["metrics"],
         seed_needs=("postgres-replica",),
         job_needs=("rabbitmq",),
     )
+
+
+def _least(own: Mapping[str, str | None]) -> dict[str, str]:
+    """Of these what the caller has not chosen himself."""
+    chosen = {name.removesuffix("_FILE") for name in os.environ}
+    return {name: str(value) for name, value in own.items() if name not in chosen}
 
 
 def _defaults(layout: Layout, servers: Sequence[Part]) -> dict[str, str]:
@@ -118,7 +128,8 @@ def _defaults(layout: Layout, servers: Sequence[Part]) -> dict[str, str]:
         "ALLOWED_HOSTS": f"{HOST},localhost",
         "TRUSTED_PROXIES": f"{HOST}/32",
         "SECRET_KEY": layout.secret["SECRET_KEY"],
-        "DATABASE_URL": url["pgbouncer"],
+        # Of `migrate` and of who calls manage.py: the processes have less (`_application`).
+        "DATABASE_URL": by_name["pgbouncer"].facts["worker_url"],
         "DATABASE_DIRECT_URL": url["postgres-primary"],
         "DATABASE_REPLICA_URLS": by_name["pgbouncer"].facts["replica_url"],
         "CACHE_URL": url["redis"],
