@@ -1,11 +1,13 @@
 """The running stack is what its state file says, on loopback only."""
 
 import json
+import re
 import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -79,6 +81,16 @@ def test_replica_follows_the_primary(stack: LocalSystem) -> None:
     assert states == [("streaming",)]
     with psycopg.connect(stack.part("pgbouncer").entry["replica_url"], prepare_threshold=None) as replica:
         assert replica.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
+
+
+def test_no_process_that_stays_can_change_the_schema(stack: LocalSystem) -> None:
+    """Each has the database role of its kind; who owns the tables only migrates."""
+    ours = [name for name in PARTS if name.startswith(("api-", "worker-", "relay", "beat", "keycloak-watch"))]
+    for name in ours:
+        environment = Path(f"/proc/{stack.part(name).pid}/environ").read_text(encoding="utf-8").split("\0")
+        urls = [line.partition("=")[2] for line in environment if re.match(r"DATABASE\w*_URLS?=", line)]
+        kind = "taskmill" if name.startswith("api-") else "taskmill_worker"
+        assert {urlsplit(url).username for url in urls} == {kind, "taskmill_reader"}, name
 
 
 def test_prometheus_scrapes_every_process(stack: LocalSystem) -> None:
