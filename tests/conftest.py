@@ -52,12 +52,20 @@ DatabaseCreation._destroy_test_db = _drop  # type: ignore[attr-defined]  # not i
 
 
 @pytest.fixture(scope="session")
-def stack() -> LocalSystem:
+def stack() -> Iterator[LocalSystem]:
     """The real servers: `make test` starts them, or `make stack-up` beforehand."""
     found = ROOT / ".stack"
     if not state.is_running(state.read(found)):
         pytest.fail("the real servers do not run: make stack-up, or run all tests by make test")
-    return LocalSystem(found)
+    system = LocalSystem(found)
+    yield system
+    refused = refused_by_redis(system)
+    assert refused == [], "Taskmill has sent Redis a command that its account may not use, such as KEYS or SCAN"
+
+
+def refused_by_redis(system: LocalSystem) -> list[Any]:
+    with redis_client.Redis.from_url(system.part("redis").url) as operator:
+        return [each["object"] for each in operator.acl_log() if each["username"] == "taskmill"]
 
 
 @pytest.fixture

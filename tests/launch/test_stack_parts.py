@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+import redis
 
 from config.launch.client import LocalSystem
 from config.launch.processes import is_alive
+from tests.conftest import refused_by_redis
 from tests.launch.conftest import eventually
 
 PARTS = {
@@ -118,6 +120,17 @@ def test_part_comes_back_after_a_kill(stack: LocalSystem, name: str) -> None:
     part.start()
     assert part.pid != first
     assert part.entry["ready"]
+
+
+@pytest.mark.parametrize("command", ["KEYS tm:*", "SCAN 0", "FLUSHALL", "CONFIG GET maxmemory", "GET of:another"])
+def test_taskmill_reaches_its_own_keys_only_and_walks_over_none(stack: LocalSystem, command: str) -> None:
+    """Whoever uses such a command anywhere is found at the end of the tests (tests/conftest.py)."""
+    assert refused_by_redis(stack) == [], "so far"
+    with redis.Redis.from_url(stack.env["CACHE_URL"]) as taskmill, pytest.raises(redis.exceptions.NoPermissionError):
+        taskmill.execute_command(command)
+    assert len(refused_by_redis(stack)) == 1
+    with redis.Redis.from_url(stack.part("redis").url) as operator:
+        operator.acl_log_reset()
 
 
 def test_environment_file_serves_a_shell(stack: LocalSystem) -> None:

@@ -44,6 +44,7 @@ def _valkey(layout: Layout, programs: Programs, name: str, config: str) -> Part:
         user=account,
         port=port,
         url=f"redis://:{password}@{HOST}:{port}/0",
+        facts={"cache_url": f"redis://taskmill:{password}@{HOST}:{port}/0"} if name == "redis" else {},
         ready=probes.port(port),
         prepare=lambda: fill(template("redis", config), home / config, values, account) and None,
     )

@@ -137,7 +137,7 @@ def _defaults(layout: Layout, started: Sequence[Part]) -> dict[str, str]:
         # and everything else that is tried here, for all processes.
         "DATABASE_URL": url["postgres-primary"],
         "DATABASE_REPLICA_URLS": url["postgres-replica"],
-        "CACHE_URL": url["redis"],
+        "CACHE_URL": by_name["redis"].facts["cache_url"],
         "BROKER_URL": url["broker"],
         "OIDC_ISSUER": by_name["issuer"].facts["issuer"],
         "OIDC_CLIENT_SECRET": layout.secret["TASKMILL_ADMIN_SECRET"],

@@ -59,6 +59,7 @@ def redis(layout: Layout) -> Part:
         user="redis",
         port=port,
         url=f"redis://:{password}@{HOST}:{port}/0",
+        facts={"cache_url": f"redis://taskmill:{password}@{HOST}:{port}/0"},
         ready=probes.port(port),
         prepare=lambda: fill(template("redis", "redis.conf"), home / "redis.conf", values, "redis"),
     )

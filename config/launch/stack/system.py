@@ -132,7 +132,7 @@ def _defaults(layout: Layout, servers: Sequence[Part]) -> dict[str, str]:
         "DATABASE_URL": by_name["pgbouncer"].facts["worker_url"],
         "DATABASE_DIRECT_URL": url["postgres-primary"],
         "DATABASE_REPLICA_URLS": by_name["pgbouncer"].facts["replica_url"],
-        "CACHE_URL": url["redis"],
+        "CACHE_URL": by_name["redis"].facts["cache_url"],
         "BROKER_URL": url["rabbitmq"],
         "OIDC_ISSUER": by_name["keycloak"].facts["issuer"],
         "OIDC_CLIENT_SECRET": layout.secret["TASKMILL_ADMIN_SECRET"],
