@@ -13,6 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config.cache import sentinel
+
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -123,13 +125,31 @@ def rate(name: str, default: str) -> Rate:
 
 
 def url(name: str, default: str | None = None, *, schemes: tuple[str, ...] = ("http", "https")) -> str:
+    return _read(name, default, lambda raw: _url(raw, schemes), f"a URL that starts with {_any_of(schemes)}")
+
+
+def cache_url(name: str) -> str:
+    """Of one Redis, or of the Sentinels that know where it is: their hosts are a comma list."""
+
     def convert(raw: str) -> str:
-        parts = urlsplit(raw)
-        if parts.scheme not in schemes or not (parts.netloc or parts.path) or parts.port == 0:
-            raise ValueError  # as `port` itself does beyond 65535
+        if not raw.startswith(sentinel.SCHEME):
+            return _url(raw, ("redis", "rediss", "unix"))
+        sentinel.parse(raw)
         return raw.rstrip("/")
 
-    return _read(name, default, convert, f"a URL that starts with {' or '.join(s + '://' for s in schemes)}")
+    expected = f"a URL that starts with {_any_of(('redis', 'rediss', 'unix'))}, or {sentinel.EXAMPLE}"
+    return _read(name, None, convert, expected)
+
+
+def _url(raw: str, schemes: tuple[str, ...]) -> str:
+    parts = urlsplit(raw)
+    if parts.scheme not in schemes or not (parts.netloc or parts.path) or parts.port == 0:
+        raise ValueError  # as `port` itself does beyond 65535
+    return raw.rstrip("/")
+
+
+def _any_of(schemes: tuple[str, ...]) -> str:
+    return " or ".join(f"{scheme}://" for scheme in schemes)
 
 
 def database_url(name: str, raw: str) -> SplitResult:

@@ -8,6 +8,7 @@ import django_stubs_ext
 
 from config import env
 from config.api import openapi
+from config.cache import sentinel
 from config.observability.logs import logging_config
 
 django_stubs_ext.monkeypatch()  # `ModelAdmin[Task]` and the like, at run time
@@ -131,14 +132,16 @@ DATABASES = {
 DATABASE_ROUTERS = ["config.routers.ReplicaRouter"]
 
 # Redis: one call may cost a request at most 100 ms, and nothing once the breaker is open (config.cache).
-CACHE_URL = env.url("CACHE_URL", schemes=("redis", "rediss", "unix"))
+CACHE_URL = env.cache_url("CACHE_URL")
 CACHE_TIMEOUT = env.duration("CACHE_TIMEOUT", 0.1)
 CACHE_TTL = env.duration("CACHE_TTL", 120.0)  # at most; 0: reads are not kept
+_LOCATION, _SENTINELS = sentinel.django_cache(CACHE_URL) if CACHE_URL.startswith(sentinel.SCHEME) else (CACHE_URL, {})
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": CACHE_URL,
+        "LOCATION": _LOCATION,
         "OPTIONS": {
+            **_SENTINELS,
             "SOCKET_CONNECT_TIMEOUT": CACHE_TIMEOUT,
             "SOCKET_TIMEOUT": CACHE_TIMEOUT,
             "IGNORE_EXCEPTIONS": True,

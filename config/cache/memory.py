@@ -7,10 +7,10 @@ a replica may still be behind what was forgotten, everybody reads the primary. T
 
 from dataclasses import dataclass
 
-from config.cache import redis
+from config.cache import keys, redis
 from config.cache.commands import Command, Script
 
-KEY = "tm:{memory}"  # without an end: an eviction by volatile-… does not take it
+KEY = keys.MEMORY
 YOUNG = 15_000  # milliseconds; longer than any replica that is read may be behind (config.data.replicas)
 SIZE = 16  # characters
 NONE = b"0" * SIZE  # no entry of it is ever served

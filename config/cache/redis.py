@@ -23,6 +23,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from config import sockets
 from config.breaker import PROBE_EVERY, Breaker
+from config.cache import sentinel
 from config.cache.commands import Argument, Command
 
 SETTLING = 2 * PROBE_EVERY  # seconds after which every process has seen that Redis is back
@@ -43,12 +44,13 @@ _owed: "deque[tuple[Argument, ...]]" = deque()
 
 @cache
 def _pool() -> ConnectionPool:
-    return ConnectionPool.from_url(
-        settings.CACHE_URL,
-        socket_timeout=settings.CACHE_TIMEOUT,
-        socket_connect_timeout=settings.CACHE_TIMEOUT,
-        retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0),
-    )
+    options = {
+        "socket_timeout": settings.CACHE_TIMEOUT,
+        "socket_connect_timeout": settings.CACHE_TIMEOUT,
+        "retry": redis.retry.Retry(redis.backoff.NoBackoff(), 0),
+    }
+    make = sentinel.pool if settings.CACHE_URL.startswith(sentinel.SCHEME) else ConnectionPool.from_url
+    return make(settings.CACHE_URL, **options)
 
 
 def _new_connection() -> Any:  # redis-py's connections are not typed
@@ -61,12 +63,23 @@ def _connection() -> Any:
     connection = getattr(_local, "connection", None)
     if connection is None or not _usable(connection):
         connection = _local.connection = _new_connection()
+        _local.made_after = _breaker.back_at
     return connection
 
 
+def _connect(connection: Any) -> None:
+    """Sending connects too, but past the question to the Sentinels."""
+    if connection._sock is None:
+        connection.connect()
+
+
 def _usable(connection: Any) -> bool:
-    """False after Redis was restarted, or has closed an idle client: a new connection then fails no call."""
-    if connection._sock is None or sockets.is_quiet(connection._sock.fileno()):
+    """False after Redis was restarted, or has closed an idle client: a new connection then fails no call.
+
+    And after an outage: another Redis may have taken over.
+    """
+    is_quiet = connection._sock is None or sockets.is_quiet(connection._sock.fileno())
+    if is_quiet and _local.made_after == _breaker.back_at:
         return True
     connection.disconnect()
     return False
@@ -105,6 +118,7 @@ def _ask(commands: Sequence[Command]) -> list[Any]:
         raise Unavailable
     connection = _connection()
     try:
+        _connect(connection)
         # Past the connection's own packing, which costs three times as much.
         packed = b"".join([hiredis.pack_command(command.words) for command in commands])  # type: ignore[arg-type]
         connection.send_packed_command([packed], check_health=False)
@@ -167,6 +181,7 @@ def _answers() -> bool:
         return connection.read_response()
 
     try:
+        _connect(connection)
         _pay(send)
         return bool(send("SET", "taskmill:probe", "1", "PX", 1000) == b"OK")  # a full Redis refuses writes
     except (RedisError, OSError):
