@@ -1,7 +1,8 @@
 """Servers of one test's own, to be killed, frozen and filled at will."""
 
+import itertools
+import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -11,13 +12,21 @@ from typing import Any
 import redis
 
 from config.cache import memory
+from config.launch import ports
 
 LONG_AGO = f"{1:0{memory.SIZE}}"  # under memory.KEY: a Redis that has forgotten nothing that matters
 
 
+# Below those that the system gives to clients, one of which could have it before the server does; above the rows of
+# tests.embedded_fixture; of each test process its own. From anywhere on: another checkout may be tested too.
+_FIRST = 22_000 + 3_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4)
+_COUNT = 1_000
+_PORTS = itertools.cycle(_FIRST + (place + os.getpid()) % _COUNT for place in range(_COUNT))
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """Each time another one: a server that was just told its port needs a moment to take it."""
+    return next(port for port in _PORTS if ports.is_free(port))
 
 
 def eventually(condition: Callable[[], Any], what: str, within: float = 20) -> Any:
