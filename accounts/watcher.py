@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.core.cache import cache
 from django.utils import timezone
 from prometheus_client import Counter, Gauge
 
 from accounts import denials, keycloak_events
 from accounts.keycloak_admin import KeycloakAdmin, KeycloakRefused
 from accounts.keycloak_events import Ending, Ends
+from config.cache import redis
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ _OVERLAP = 30_000  # milliseconds
 _PAGE = 100
 _RECENT = timedelta(seconds=60)  # denials published again each time: one may have missed Redis
 _WHOLE_EVERY = 30.0  # seconds: a full Redis may have thrown away what was denied longer ago
-_PUBLISHED = "accounts:denials-published"  # gone from Redis: all denials are gone
+_PUBLISHED = "tm:{denials}:published"  # gone from Redis: all denials are gone
 
 ENDINGS = Counter("taskmill_keycloak_endings", "Events of Keycloak that ended somebody's access", ["ends"])
 LAST_POLL = Gauge(
@@ -66,11 +66,13 @@ class Watcher:
 
     def publish(self) -> None:
         """Bring Redis what it lacks: all denials now and then and after an outage, else those of the last minute."""
-        if cache.add(_PUBLISHED, 1, timeout=None):
-            self._publish_all_at = 0.0
-        elif cache.get(_PUBLISHED) is None:  # Redis does not answer
+        try:
+            is_new = redis.call("SET", _PUBLISHED, 1, "NX") is not None
+        except redis.Unavailable:
             self._publish_all_at = 0.0
             return
+        if is_new:
+            self._publish_all_at = 0.0
         found = denials.in_force()
         if time.monotonic() < self._publish_all_at:
             denials.publish(found.filter(written_at__gte=timezone.now() - _RECENT))

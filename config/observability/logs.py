@@ -27,6 +27,7 @@ logging._srcfile = None
 
 _uncaught = logging.getLogger("uncaught")
 _PLAIN = logging.makeLogRecord({}).__dict__
+_TELLS_OF_REDIS = "django_redis.cache"  # that it does not answer, and goes on: a traceback would say no more
 _STANDARD = frozenset(_PLAIN) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -53,7 +54,9 @@ class JSONFormatter(logging.Formatter):
         for name, value in islice(record.__dict__.items(), len(_PLAIN), None):
             if name not in _STANDARD:
                 fields[name] = "[secret]" if name.lower() in _SECRET_NAMES else value
-        if record.exc_info:
+        if record.exc_info and record.name == _TELLS_OF_REDIS:
+            fields["error"] = repr(record.exc_info[1])
+        elif record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
         return _unbroken(scrub(_dump(fields)))
 

@@ -31,6 +31,8 @@ class Connection(Reading):
         super().__init__(worker)
         self._calls = worker.calls
         self._waiting: asyncio.Task[Any] | None = None  # for news
+        self._is_called = False  # in a thread
+        self._has_ended = False  # the client's own side
         self._writable = asyncio.Event()
         self._writable.set()
 
@@ -43,6 +45,11 @@ class Connection(Reading):
         self._writable.set()
         if self._waiting:
             self._waiting.cancel()
+
+    def eof_received(self) -> bool:
+        """Who ends only his own side gets the answer of a call that runs; who waits for news has hung up."""
+        self._has_ended = True
+        return self._is_called or self._is_complete
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -76,11 +83,17 @@ class Connection(Reading):
             self._fail()
 
     async def _call_elsewhere(self, environ: Environ) -> None:
-        response = await self._calls.elsewhere(environ)
+        self._is_called = True
+        try:
+            response = await self._calls.elsewhere(environ)
+        finally:
+            self._is_called = False
         self._is_busy = False
         self._send(response, environ)
 
     async def _call_later(self, later: Later, environ: Environ) -> None:
+        if self._has_ended:
+            self.close()
         if self._is_closing:
             return
         self._waiting = asyncio.current_task()
@@ -106,6 +119,7 @@ class Connection(Reading):
         return (
             self._worker.is_last()
             or self._request.should_close()
+            or (self._has_ended and not self._ahead and not self._parser.remaining())
             or not self._parser.is_complete
             or self._parser.remaining_truncated
             or not (isinstance(response, HttpResponse) or response.has_header("Content-Length"))

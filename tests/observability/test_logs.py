@@ -131,3 +131,9 @@ def test_a_traceback_is_one_line() -> None:
     line = line_of("failed", exc_info=(type(error), error, None))
     assert len(line.splitlines()) == 1
     assert "ValueError: first\nsecond" in json.loads(line)["exception"]
+
+
+def test_a_redis_that_does_not_answer_is_told_in_one_line() -> None:
+    error = ConnectionError("Timeout reading from socket")
+    line = json.loads(line_of("Exception ignored", name="django_redis.cache", exc_info=(type(error), error, None)))
+    assert (line["error"], "exception" in line) == (repr(error), False)

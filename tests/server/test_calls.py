@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -103,6 +104,24 @@ def test_a_client_that_hangs_up_while_it_waits_frees_everything(server: Server) 
             stack.enter_context(Client(server.port)).ask("GET", "/v1/changes?seconds=300")
         eventually(lambda: waiting(server) == 100, "the waiting")
     eventually(lambda: waiting(server) == 0, "the end of the waiting")
+
+
+@pytest.mark.parametrize("target", ["/livez", "/sleep?seconds=0.5"])
+def test_who_ends_only_his_own_side_is_answered(server: Server, target: str) -> None:
+    with Client(server.port) as client:
+        client.ask("GET", target)
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.answer().body in {b"alive", b"slept"}
+        assert client.is_over()
+
+
+def test_what_was_sent_before_a_client_ended_his_side_is_all_answered(server: Server) -> None:
+    with Client(server.port) as client:
+        for target in ("/sleep?seconds=0.3", "/sleep?seconds=0.1", "/livez"):
+            client.ask("GET", target)
+        client.socket.shutdown(socket.SHUT_WR)
+        assert [client.answer().body for _ in range(3)] == [b"slept", b"slept", b"alive"]
+        assert client.is_over()
 
 
 def test_a_stream_is_read_as_fast_as_its_client_takes_it(server: Server) -> None:
