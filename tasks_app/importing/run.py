@@ -49,6 +49,8 @@ class Run:
 
     def through(self, rows: Iterable[Row]) -> Tally:
         seen.forget()
+        if self._write:
+            imports.make_months(())
         source = iter(rows)
         while batch := list(islice(source, BATCH)):
             self._batch(batch)

@@ -52,8 +52,9 @@ def remember(made: dict[UUID, UUID]) -> None:
 
 
 def make_months(times: Collection[datetime]) -> None:
-    """The partitions that tasks of these times need; outside of a transaction."""
+    """The partitions that tasks of these times need, and those of now, if the job has not; outside of a transaction."""
     connection = connections[USING]
+    partitions.ensure(connection, ahead=0)
     wanted = {Month.of(at) for at in times}
     for month in sorted(wanted - set(partitions.existing(connection, "task"))):
         partitions.create(connection, "task", month)

@@ -76,7 +76,7 @@ class Load:
 
     def goes_on(self) -> None:
         before = self.answered
-        eventually(lambda: self.failures or self.answered > before + 30, "calls go on", within=60)
+        eventually(lambda: self.failures or self.answered > before + 12, "calls go on", within=60)
         assert self.failures == []
 
     def end(self) -> None:

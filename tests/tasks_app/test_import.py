@@ -19,12 +19,14 @@ from django.db.models import Sum
 
 from accounts.models import User
 from config.data import ids, partitions
+from config.data.partitions import PARENTS, Month
 from config.events import messages, subscriptions
 from config.events.models import Event
 from tasks_app.importing import run
 from tasks_app.models import ImportedRow, Task, TaskCount
 from tasks_app.services import trash
 from tests.cast import Caller
+from tests.config.clock import move_on
 from tests.config.servers import eventually
 from tests.tasks_app.test_tasks_get import where
 
@@ -36,11 +38,12 @@ Rows = list[dict[str, Any]]
 
 @pytest.fixture(autouse=True)
 def months(transactional_db: None) -> Iterator[None]:
-    before = set(partitions.existing(connection, "task"))
+    before = {parent: set(partitions.existing(connection, parent)) for parent in PARENTS}
     yield
     with connection.cursor() as cursor:
-        for month in set(partitions.existing(connection, "task")) - before:
-            cursor.execute(f"DROP TABLE {month.table('task')}")
+        for parent, there in before.items():
+            for month in set(partitions.existing(connection, parent)) - there:
+                cursor.execute(f"DROP TABLE {month.table(parent)}")
 
 
 @pytest.fixture(autouse=True)
@@ -265,6 +268,12 @@ def test_months_of_old_tasks_are_made_and_only_those(tmp_path: Path) -> None:
     assert all(ids.instant(identifier) == created for identifier, created in rows)
 
 
+def test_the_month_of_now_is_made_too_when_the_job_has_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = move_on(monkeypatch, Month.of(datetime.now(UTC)).plus(5))
+    bring(write(tmp_path, [{"title": "a", "owner": "anna"}]))
+    assert Month.of(ids.instant(Task.objects.get().id)) == Month.of(ids.instant(Event.objects.get().id)) == later
+
+
 def _process(*arguments: str, **more: Any) -> "subprocess.Popen[bytes]":
     name = str(connection.settings_dict["NAME"])
     url = os.environ["DATABASE_URL"].rpartition("/")[0] + f"/{name}"
@@ -295,7 +304,7 @@ def test_a_killed_import_that_is_run_again_ends_with_each_task_once(tmp_path: Pa
 
 @pytest.mark.process
 def test_nobody_reading_the_report_is_no_reason_to_end(tmp_path: Path) -> None:
-    rows = [*[{"title": "", "owner": "anna"}] * 2_000, *some(3)]
+    rows = [*[{"title": "", "owner": "anna"}] * 1_200, *some(3)]
     read, closed = os.pipe()
     os.close(read)
     assert _process(str(write(tmp_path, rows)), stdout=closed, stderr=closed).wait(60) == 1
