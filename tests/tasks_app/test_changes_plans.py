@@ -68,7 +68,7 @@ def log(long_log: int, db: None) -> int:
 
 
 def explain(statement: str) -> Plan:
-    setting, query = statement.split(";", 1)
+    setting, query = statement.removeprefix("BEGIN; ").split(";", 1)
     with connection.cursor() as cursor:
         cursor.execute(f"{setting}; EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}")
         cursor.nextset()

@@ -5,7 +5,7 @@ import psycopg
 from django_prometheus.db.backends.postgresql import base
 
 from config import sockets
-from config.data.postgres import patience
+from config.data.postgres import cursor, patience
 
 
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # the package has no types
@@ -25,3 +25,14 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # the packag
         """
         connection = self.connection
         return connection is not None and not connection.closed and sockets.is_quiet(connection.fileno())
+
+    def get_connection_params(self) -> dict[str, Any]:
+        return {**super().get_connection_params(), "cursor_factory": cursor.of(self.alias)}
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        connection = super().get_new_connection(conn_params)
+        connection.autocommit = True  # for good: see _set_autocommit
+        return connection
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        self.connection.in_transactions = not autocommit  # what the cursor goes by
