@@ -16,19 +16,18 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from config.api import problems
-from config.api.keyed import Key, replay
+from config.api.keyed import Key, Stored, replay
 from config.api.models import IdempotencyKey
 from config.api.problems import Problem
-from config.api.views import CONSISTENCY_TOKEN, remember_again, wrote
-from config.data import consistency, partitions, transactions
+from config.api.views import remember_again, wrote
+from config.data import partitions, transactions
+from config.data.statements import LostRace, Rows, Statement, together
+from config.events import log
+from config.events.log import Unsaved
 
 ATTEMPTS = 4
 KEPT = timedelta(hours=24)  # the contract's promise
 BATCH = 5_000  # rows a statement: short locks
-
-
-class LostRace(Exception):
-    """A conditional update missed: somebody wrote between our read and our write. Start again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     xid: int | None = None
     subjects: tuple[UUID, ...] = ()  # what it tells of: a purge of one of them also takes the stored answer
+    unsaved: Unsaved | None = None  # what is still to be done before it is true (`settle`)
 
     def response(self) -> HttpResponse:
         response = HttpResponse(self.body, status=self.status, headers=dict(self.headers))
@@ -68,7 +68,10 @@ def forget_answers(subject: UUID) -> None:
 
 
 Write = Callable[[bool], Answer]
+Asks = Callable[[bool], Sequence[Statement]]
+Decide = Callable[[list[Rows]], Answer]
 Authorize = Callable[[Sequence[UUID]], object]
+_Attempt = Callable[[Key | None, bool], Answer | Stored]
 
 
 def perform(request: Request, write: Write, *, authorize: Authorize | None = None) -> HttpResponse:
@@ -78,7 +81,63 @@ def perform(request: Request, write: Write, *, authorize: Authorize | None = Non
     then run again in a new transaction, with `locked` true: it should take the object's advisory lock first.
     `authorize` is asked before a stored answer about objects is replayed.
     """
-    answer = _attempts(Key.of(request), write, authorize)
+
+    def attempt(key: Key | None, lost: bool) -> Answer | Stored:
+        if key is not None and (stored := key.claim()[0]) is not None:
+            return stored
+        answer = write(lost)
+        if answer.xid is None:  # what changed nothing has seen a state all the same
+            answer = replace(answer, xid=transactions.current_id())
+        if key is not None:
+            together([_kept(key, answer)])
+        return answer
+
+    return _answer(request, attempt, authorize)
+
+
+def settle(
+    request: Request, decide: Decide, *, asks: Asks | None = None, authorize: Authorize | None = None
+) -> HttpResponse:
+    """`perform` for a write that leaves all statements to us, so that they travel together: what `asks(locked)` wants
+    to know, in one round trip with the key; and what `decide` makes of it (`Answer.unsaved`), with the answer to keep.
+
+    Without `asks` the key is taken only with what is saved. When it was used, or `decide` refuses, nothing has happened
+    yet, and the next attempt looks first. So a repeated call costs more, and this is for what costs little.
+    """
+
+    def attempt(key: Key | None, lost: bool) -> Answer | Stored:
+        questions = [] if asks is None else asks(lost)
+        if key is None:
+            return _save(None, decide(together(questions) if questions else []))
+        if asks is None and not lost:
+            return _save(key, _decided_early(decide))
+        stored, found = key.claim(questions)
+        return stored if stored is not None else _save(key, decide(found))
+
+    return _answer(request, attempt, authorize)
+
+
+def _decided_early(decide: Decide) -> Answer:
+    """A refusal is none yet: the call may have been done before, in another state."""
+    try:
+        return decide([])
+    except Problem as problem:
+        raise LostRace from problem
+
+
+def _save(key: Key | None, answer: Answer) -> Answer:
+    statements, events = answer.unsaved or Unsaved((), ())
+    if key is not None:
+        statements = [_kept(key, answer), *statements]
+    return replace(answer, xid=log.save(statements, events), unsaved=None)
+
+
+def _kept(key: Key, answer: Answer) -> Statement:
+    return key.store(answer.status, answer.body, answer.headers, answer.subjects, wrote=True)
+
+
+def _answer(request: Request, attempt: _Attempt, authorize: Authorize | None) -> HttpResponse:
+    answer = _attempts(Key.of(request), attempt, authorize)
     if isinstance(answer, HttpResponse):
         remember_again(request, answer)
         return answer
@@ -88,18 +147,12 @@ def perform(request: Request, write: Write, *, authorize: Authorize | None = Non
     return response
 
 
-def _attempts(key: Key | None, write: Write, authorize: Authorize | None) -> Answer | HttpResponse:
-    for attempt in range(ATTEMPTS):
+def _attempts(key: Key | None, attempt: _Attempt, authorize: Authorize | None) -> Answer | HttpResponse:
+    for number in range(ATTEMPTS):
         try:
             with transaction.atomic(durable=True):
-                if key is not None and (stored := key.claim()) is not None:
-                    return _replay(stored, authorize)
-                answer = write(attempt > 0)
-                if answer.xid is None:  # what changed nothing has seen a state all the same
-                    answer = replace(answer, xid=transactions.current_id())
-                if key is not None:
-                    key.store(answer.status, answer.body, _with_token(answer), answer.subjects)
-                return answer
+                answer = attempt(key, number > 0)
+                return _replay(answer, authorize) if isinstance(answer, Stored) else answer
         except LostRace:
             continue
         except IntegrityError as error:
@@ -108,13 +161,7 @@ def _attempts(key: Key | None, write: Write, authorize: Authorize | None) -> Ans
     raise problems.unavailable("Too many writers change this at once. Nothing was changed.")
 
 
-def _with_token(answer: Answer) -> dict[str, str]:
-    """The caller of a replay may not have had the first answer: he too must see the write from then on."""
-    token = {} if answer.xid is None else {CONSISTENCY_TOKEN: consistency.encode(answer.xid)}
-    return {**answer.headers, **token}
-
-
-def _replay(stored: IdempotencyKey, authorize: Authorize | None) -> HttpResponse:
+def _replay(stored: Stored, authorize: Authorize | None) -> HttpResponse:
     if stored.gone:
         raise Problem("gone", "What this call answered with was removed for good since.")
     subjects = stored.subjects or ([] if stored.subject is None else [stored.subject])

@@ -7,25 +7,52 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.http import HttpResponse, UnreadablePostError
+from psycopg.types.json import Jsonb
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from config.api import bodies
 from config.api.caller import caller
-from config.api.models import IdempotencyKey
 from config.api.problems import Problem
+from config.data import consistency
+from config.data.statements import Rows, Statement, together
 
 # The call was not judged (401, 403, 429), or will not be in any form; 5xx neither.
 _NOT_FINAL = frozenset({401, 403, 405, 406, 411, 413, 415, 429})
 _KEPT_OF_REFUSALS = ("Content-Type", "ETag")
 _KEY = re.compile(r'"([\x20-\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e][\x20-\x7e]{0,254})')
+# As SQL, because every write comes by: the ORM's way to say it costs as much as all that the database does.
+_LOOK = """
+SELECT fingerprint, status, headers, body, xid::text, subject, subjects, gone FROM idempotency_key
+WHERE principal = %s AND route = %s AND key = %s
+"""
+# Nothing while another call with this key runs (which holds the lock), or when the key was used.
+_STORE = """
+INSERT INTO idempotency_key
+    (principal, route, key, fingerprint, status, headers, body, xid, subject, subjects, gone, created_at)
+SELECT %s, %s, %s, %s, %s, %s, %s, CASE WHEN %s THEN pg_current_xact_id() END, %s::uuid, %s::uuid[], false, %s
+WHERE pg_try_advisory_xact_lock(%s) ON CONFLICT DO NOTHING
+"""
+
+
+class Stored(NamedTuple):
+    """An answer. `xid` is the transaction of its write, None when nothing was written."""
+
+    fingerprint: bytes
+    status: int
+    headers: str  # JSON
+    body: bytes
+    xid: str | None
+    subject: UUID | None
+    subjects: list[UUID] | None
+    gone: bool
 
 
 class Taken(Problem):
@@ -57,42 +84,46 @@ class Key:
         route = f"{request.method} {resolved.route}" if resolved else str(request.method)
         return cls(caller(request).id, route, match[1] or match[2], _fingerprint(request))
 
-    def claim(self) -> IdempotencyKey | None:
-        """The stored answer of this call, or None after taking the key. Taken: 409 while it runs, 422 on another body.
+    def claim(self, asks: Sequence[Statement] = ()) -> tuple[Stored | None, list[Rows]]:
+        """The stored answer of this call, or None after taking the key; and what `asks` found, in the same round trip.
+        Taken: 409 while the call runs, 422 on another body.
 
         The lock is taken in a statement before the look-up, whose snapshot then holds whatever the call that
         had the lock before us has committed.
         """
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [self._lock()])
-            free = cursor.fetchone()[0]
-        stored = IdempotencyKey.objects.using("default").filter(**self._identity()).first()
-        if stored is None and free:
-            return None
-        if stored is None:
+        lock = Statement("SELECT pg_try_advisory_xact_lock(%s)", [self._lock()])
+        [[free]], looked, *found = together([lock, Statement(_LOOK, self._identity()), *asks])
+        stored = Stored(*looked[0]) if looked else None
+        if stored is None and not free:
             raise Taken("in-flight", headers={"Retry-After": "1"})
-        if bytes(stored.fingerprint) != self.fingerprint:
+        if stored is not None and stored.fingerprint != self.fingerprint:
             raise Taken("idempotency-mismatch")
-        return stored
+        return stored, found
 
-    def store(self, status: int, body: bytes, headers: Mapping[str, str], subjects: Sequence[UUID]) -> None:
-        IdempotencyKey.objects.create(
-            **self._identity(),
-            fingerprint=self.fingerprint,
-            status=status,
-            body=body,
-            headers=dict(headers),
-            subject=subjects[0] if len(subjects) == 1 else None,
-            subjects=list(subjects) if len(subjects) > 1 else None,
-            created_at=datetime.now(UTC),
-        )
+    def store(
+        self, status: int, body: bytes, headers: Mapping[str, str], subjects: Sequence[UUID], *, wrote: bool
+    ) -> Statement:
+        """Keeps an answer; takes the key first, where `claim` has not: LostRace when somebody else has it."""
+        values = [
+            *self._identity(),
+            self.fingerprint,
+            status,
+            Jsonb(dict(headers), dumps=orjson.dumps),
+            body,
+            wrote,
+            subjects[0] if len(subjects) == 1 else None,
+            list(subjects) if len(subjects) > 1 else None,
+            datetime.now(UTC),
+            self._lock(),
+        ]
+        return Statement(_STORE, values, rows=1)
 
-    def _identity(self) -> dict[str, Any]:
-        return {"principal": self.principal, "route": self.route, "key": self.key}
+    def _identity(self) -> tuple[str, str, str]:
+        return self.principal, self.route, self.key
 
     def _lock(self) -> int:
-        text = orjson.dumps([self.principal, self.route, self.key])
-        return int.from_bytes(hashlib.sha256(text).digest()[:8], "big", signed=True)
+        digest = hashlib.sha256(orjson.dumps(self._identity())).digest()
+        return int.from_bytes(digest[:8], "big", signed=True)
 
 
 def _fingerprint(request: Request) -> bytes:
@@ -104,9 +135,11 @@ def _fingerprint(request: Request) -> bytes:
     return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def replay(stored: IdempotencyKey) -> HttpResponse:
-    headers = {"Content-Type": "application/json", **stored.headers, "Idempotency-Replayed": "true"}
-    response = HttpResponse(bytes(stored.body), status=stored.status, headers=headers)
+def replay(stored: Stored) -> HttpResponse:
+    """The caller may not have had the first answer: he too must see the write from then on, hence the token."""
+    token = {} if stored.xid is None else {consistency.HEADER: consistency.encode(int(stored.xid))}
+    kept = {"Content-Type": "application/json", **token, **orjson.loads(stored.headers)}
+    response = HttpResponse(stored.body, status=stored.status, headers={**kept, "Idempotency-Replayed": "true"})
     if not stored.body:
         del response.headers["Content-Type"]
     return response
@@ -128,10 +161,10 @@ def keep_refusal(key: Key, response: HttpResponse) -> HttpResponse:
     """Stores it. When the same call was refused so before, that answer."""
     try:
         with transaction.atomic(durable=True):
-            stored = key.claim()
+            stored, _ = key.claim()
             if stored is None:
                 kept = {name: response.headers[name] for name in _KEPT_OF_REFUSALS if name in response.headers}
-                key.store(response.status_code, response.content, kept, ())
+                together([key.store(response.status_code, response.content, kept, (), wrote=False)])
     except Taken:
         return response  # what is wrong with the body is told before a key that was used for another
     # With another status: the call was done before, and has a wrong header only now.

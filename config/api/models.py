@@ -2,6 +2,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
+from config.events.fields import Xid8Field
+
 
 class IdempotencyKey(models.Model):
     """The answer to a write, kept for 24 h (`manage.py purge`), for the same call made again."""
@@ -16,6 +18,7 @@ class IdempotencyKey(models.Model):
     subject = models.UUIDField(null=True)
     # Of an answer about several objects; its index holds only these, so that other writes do not pay for it.
     subjects = ArrayField(models.UUIDField(), null=True)
+    xid = Xid8Field(null=True)  # type: ignore[misc]  # of the write; None when nothing was written
     gone = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_index=True)
 

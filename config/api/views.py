@@ -24,7 +24,6 @@ from config.data import consistency, reading
 from config.observability import context
 from config.server import later
 
-CONSISTENCY_TOKEN = "Consistency-Token"  # noqa: S105 (a header)
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RENDERER = JSONRenderer()
 
@@ -174,12 +173,12 @@ def wrote(request: Request, response: HttpResponseBase, xid: int) -> None:
     """Called after a commit: the caller's next reads see it, wherever they go."""
     if not marks.told(xid):  # before the commit, with its event
         gate.remember_write(caller(request).id, xid)
-    response.headers[CONSISTENCY_TOKEN] = consistency.encode(xid)
+    response.headers[consistency.HEADER] = consistency.encode(xid)
 
 
 def remember_again(request: Request, replay: HttpResponseBase) -> None:
     """`wrote`, for an answer that was stored with its token: the first one may never have arrived."""
-    token = replay.headers.get(CONSISTENCY_TOKEN)
+    token = replay.headers.get(consistency.HEADER)
     if token is not None:
         with contextlib.suppress(consistency.MalformedToken):  # signed with a key that was changed since
             gate.remember_write(caller(request).id, consistency.decode(token))

@@ -6,6 +6,7 @@ cost one, and would change its meaning with the timeline after a promotion.
 
 from django.core.signing import BadSignature, Signer
 
+HEADER = "Consistency-Token"
 _SALT = "consistency-token"
 
 

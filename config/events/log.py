@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from config.cache import marks
 from config.cache.shelf import ITSELF, Place
 from config.data import ids
+from config.data.statements import Statement, together
 from config.events.models import Event
 from config.observability import context
 
@@ -38,25 +39,42 @@ class NewEvent:
     shown: bytes | None = None
 
 
+class Unsaved(NamedTuple):
+    """A write that is decided and not yet done: its statements, and what happened."""
+
+    statements: Sequence[Statement]
+    events: Sequence[NewEvent]
+
+
 def append(events: Sequence[NewEvent], *, using: str = DEFAULT_DB_ALIAS) -> int:
     """Inserts the events in one statement, in their order, and returns the id of the transaction (xid8).
-
-    Their ids ascend, because the events of one transaction are read in the order of their ids.
-    The cache hears of it here, where every write comes by: of the subjects, their owners' lists, and who wrote.
 
     Raises TransactionManagementError outside a transaction: an event that stands without its write is a lie.
     """
     if not events:
-        raise ValueError("There are no events to append, and so no transaction id to return.")
-    connection = connections[using]
-    if not connection.in_atomic_block:
+        raise ValueError("There are no events to append.")
+    return save((), events, using=using)
+
+
+def save(statements: Sequence[Statement], events: Sequence[NewEvent], *, using: str = DEFAULT_DB_ALIAS) -> int:
+    """Does a write in one round trip: its statements, then its events. Returns the id of the transaction (what changes
+    nothing has seen a state all the same). Raises LostRace when a statement missed.
+
+    The cache hears of it here, where every write comes by: of the subjects, their owners' lists, and who wrote.
+    """
+    if not connections[using].in_atomic_block:
         raise transaction.TransactionManagementError("An event is appended in the transaction of its write.")
-    rows = [_row(event, identifier) for event, identifier in zip(events, ids.ascending(len(events)), strict=True)]
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT % ", ".join([_ROW] * len(rows)), [value for row in rows for value in row])
-        xid = int(cursor.fetchone()[0])
-    _tell_the_cache(events, xid, using)
+    last = _insert(events) if events else Statement("SELECT pg_current_xact_id()::text")
+    xid = int(together([*statements, last], using=using)[-1][0][0])
+    if events:
+        _tell_the_cache(events, xid, using)
     return xid
+
+
+def _insert(events: Sequence[NewEvent]) -> Statement:
+    """Their ids ascend, because the events of one transaction are read in the order of their ids."""
+    rows = [_row(event, identifier) for event, identifier in zip(events, ids.ascending(len(events)), strict=True)]
+    return Statement(_INSERT % ", ".join([_ROW] * len(rows)), [value for row in rows for value in row])
 
 
 def _tell_the_cache(events: Sequence[NewEvent], xid: int, using: str) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.db import IntegrityError
 
-from config.api.idempotency import LostRace
 from config.api.preconditions import IfMatch
+from config.data.statements import LostRace
 from notifications.models import Preferences
 
 TYPES = ("task.assigned", "task.completed")

@@ -13,6 +13,8 @@ from config.api.idempotency import Answer
 from config.api.problems import Problem
 from config.api.views import ApiViewSet
 from config.cache import gate
+from config.data.statements import Rows, together
+from config.events.log import Unsaved
 from tasks_app.api import operations
 from tasks_app.api.bulk_schema import BULK_OPERATIONS
 from tasks_app.api.operations import Call, Parsed
@@ -43,16 +45,19 @@ class BulkViewSet(ApiViewSet):
             operations.check(call.operations)
         parsed = [refused.get(index, one) for index, one in enumerate(call.operations)]
 
-        def write(locked: bool) -> Answer:
-            results = bulk.run(
-                principal=principal(request), operations=parsed, atomic=call.atomic, dry_run=call.dry_run
+        def decide(answers: Sequence[Rows]) -> Answer:
+            results, unsaved = bulk.decide(
+                principal=principal(request), operations=parsed, answers=answers, atomic=call.atomic
             )
-            return _answer(request, call, parsed, results)
+            return _answer(request, call, parsed, results, unsaved)
 
         if call.dry_run:
             idempotency.check_key(request)
-            return write(False).response()
-        return idempotency.perform(request, write, authorize=still_visible(principal(request)))
+            asks = bulk.asks(parsed, locked=False)
+            return decide(together(asks) if asks else []).response()
+        return idempotency.settle(
+            request, decide, asks=lambda _: bulk.asks(parsed), authorize=still_visible(principal(request))
+        )
 
 
 def _over_limit(request: Request, raw: Sequence[Any]) -> dict[int, Problem]:
@@ -72,14 +77,20 @@ def _over_limit(request: Request, raw: Sequence[Any]) -> dict[int, Problem]:
     }
 
 
-def _answer(request: Request, call: Call, parsed: Sequence[Parsed], results: Sequence[Written | Problem]) -> Answer:
+def _answer(
+    request: Request,
+    call: Call,
+    parsed: Sequence[Parsed],
+    results: Sequence[Written | Problem],
+    unsaved: Unsaved,
+) -> Answer:
     items = [_item(request, one, result) for one, result in zip(parsed, results, strict=True)]
     written = [result for result in results if isinstance(result, Written)]
     return Answer(
         200 if call.atomic else 207,
         orjson.dumps({"results": items}, default=str),
-        xid=next((one.xid for one in written if one.xid is not None), None),
         subjects=tuple(dict.fromkeys(one.id for one in written)),
+        unsaved=unsaved,
     )
 
 

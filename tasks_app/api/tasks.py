@@ -1,6 +1,7 @@
 """/v1/tasks: parse, authorize, call, respond."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from rest_framework.request import Request
 
 from accounts.principal import Principal, principal
 from config.api import bodies, pagination, parameters, preconditions
-from config.api.idempotency import Answer, perform
+from config.api.idempotency import Answer, settle
 from config.api.limits import admit
 from config.api.preconditions import IfMatch
 from config.api.problems import Problem
@@ -17,13 +18,14 @@ from config.api.views import ApiViewSet, look_of
 from config.cache import gate
 from config.cache.shelf import Place
 from config.data import reading
+from config.data.statements import Rows
 from tasks_app.api import serializers
 from tasks_app.api.schema import TASK_OPERATIONS
 from tasks_app.models import Task
 from tasks_app.representation import FIELDS
-from tasks_app.services import filters, kept, pages
+from tasks_app.services import filters, kept, pages, rows
 from tasks_app.services import tasks as service
-from tasks_app.services.rows import Written
+from tasks_app.services.rows import Draft
 
 
 @TASK_OPERATIONS
@@ -52,12 +54,11 @@ class TaskViewSet(ApiViewSet):
     def create(self, request: Request) -> HttpResponse:
         fields = serializers.CREATE.run_validation(bodies.of(request))
 
-        def write(locked: bool) -> Answer:
-            written = service.create(principal=principal(request), fields=fields)
-            location = {"Location": f"/v1/tasks/{written.id}"}
-            return _answer(written, 201, location)
+        def decide(_: list[Rows]) -> Answer:
+            draft = service.create(principal=principal(request), fields=fields)
+            return answer(draft, 201, {"Location": f"/v1/tasks/{draft.written.id}"})
 
-        return perform(request, write, authorize=still_visible(principal(request)))
+        return settle(request, decide, authorize=still_visible(principal(request)))
 
     def retrieve(self, request: Request, id: UUID) -> HttpResponse:
         found = kept.task(principal(request), id, look_of(request._request))
@@ -70,23 +71,13 @@ class TaskViewSet(ApiViewSet):
         fields = serializers.PATCH.run_validation(bodies.of(request))
         if_match = _if_match(request, id)
 
-        def write(locked: bool) -> Answer:
-            return _answer(
-                service.patch(principal=principal(request), task=id, fields=fields, if_match=if_match, locked=locked),
-                200,
-            )
-
-        return perform(request, write, authorize=still_visible(principal(request)))
+        return change(request, id, partial(service.patch, fields=fields, if_match=if_match))
 
     def destroy(self, request: Request, id: UUID) -> HttpResponse:
         count_write(request, id)
         if_match = _if_match(request, id)
 
-        def write(locked: bool) -> Answer:
-            written = service.delete(principal=principal(request), task=id, if_match=if_match, locked=locked)
-            return Answer(204, xid=written.xid, subjects=(written.id,))
-
-        return perform(request, write)
+        return change(request, id, partial(service.delete, if_match=if_match), status=204)
 
 
 def _list(request: Request) -> tuple[HttpResponse, str]:
@@ -111,9 +102,23 @@ def _query(request: Request) -> str:
     return str(request.META.get("QUERY_STRING", ""))
 
 
-def _answer(written: Written, status: int, headers: dict[str, str] | None = None) -> Answer:
-    etag = {"ETag": preconditions.etag(written.version)}
-    return Answer(status, written.body, {**etag, **(headers or {})}, xid=written.xid, subjects=(written.id,))
+def change(request: Request, task: UUID, decide: Callable[..., Draft], status: int = 200) -> HttpResponse:
+    """A write on one task: `decide(principal, values)`, with what the caller may know of it."""
+    caller = principal(request)
+    # A 204 shows nothing, whoever gets it again.
+    authorize = None if status == 204 else still_visible(caller)
+
+    def decided(answers: list[Rows]) -> Answer:
+        draft = decide(principal=caller, values=rows.found(caller, answers).get(task))
+        return answer(draft, status)
+
+    return settle(request, decided, asks=lambda locked: rows.asks([task], locked=locked), authorize=authorize)
+
+
+def answer(draft: Draft, status: int, headers: Mapping[str, str] | None = None) -> Answer:
+    written = draft.written
+    etag = {"ETag": preconditions.etag(written.version)} if written.body else {}
+    return Answer(status, written.body, {**etag, **(headers or {})}, subjects=(written.id,), unsaved=draft.unsaved)
 
 
 def still_visible(caller: Principal) -> Any:

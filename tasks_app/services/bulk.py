@@ -15,6 +15,8 @@ from config.api.permissions import insufficient_scope
 from config.api.preconditions import IfMatch
 from config.api.problems import Problem
 from config.data import ids
+from config.data.statements import Rows, Statement
+from config.events.log import Unsaved
 from tasks_app.services import rows, rules
 from tasks_app.services.rows import Written
 from tasks_app.services.rules import Change, Values
@@ -33,46 +35,43 @@ class Operation:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-def run(
-    *, principal: Principal, operations: Sequence[Operation | Problem], atomic: bool, dry_run: bool
-) -> list[Written | Problem]:
-    """What became of each operation; a Problem among `operations` was refused before. The caller's transaction.
-
-    `atomic` raises the first Problem instead; LostRace when somebody wrote meanwhile.
-    """
-    outcomes = _decide(principal, [one for one in operations if isinstance(one, Operation)], operations, not dry_run)
-    if atomic:
-        for outcome in outcomes:
-            if isinstance(outcome, Problem):
-                raise outcome
-    changes = [outcome for outcome in outcomes if isinstance(outcome, Change)]
-    written = iter(map(rows.preview, changes) if dry_run else rows.save(changes, principal.id))
-    return [outcome if isinstance(outcome, Problem) else next(written) for outcome in outcomes]
-
-
-def _decide(
-    principal: Principal, valid: Sequence[Operation], operations: Sequence[Operation | Problem], lock: bool
-) -> list[Change | Problem]:
-    board = _Board(principal, valid, lock)
-    return [
-        one if isinstance(one, Problem) else board.outcome(one, f"#/operations/{index}")
-        for index, one in enumerate(operations)
-    ]
-
-
-class _Board:
-    """The tasks of a bulk, each as the operations so far have left it.
+def asks(operations: Sequence[Operation | Problem], *, locked: bool = True) -> list[Statement]:
+    """What has to be known of the tasks that are named.
 
     Their locks are taken at once and not, as for a single task, after a lost race: one statement for the whole call
     is cheap beside deciding it again, and two bulks that meet on several rows would else wait for each other.
     """
+    named = {one.task for one in operations if isinstance(one, Operation) and one.task is not None}
+    return rows.asks(named, locked=locked) if named else []
 
-    def __init__(self, principal: Principal, operations: Sequence[Operation], lock: bool) -> None:
-        self._principal = principal
-        named = {one.task for one in operations if one.task is not None}
-        if named and lock:
-            rows.lock(named)
-        self._tasks: dict[UUID, Values] = rows.read(principal, named) if named else {}
+
+def decide(
+    *, principal: Principal, operations: Sequence[Operation | Problem], answers: Sequence[Rows], atomic: bool
+) -> tuple[list[Written | Problem], Unsaved]:
+    """What becomes of each operation, and what is to be done for it; a Problem among `operations` was refused before.
+
+    `atomic` raises the first Problem instead.
+    """
+    valid = [one for one in operations if isinstance(one, Operation)]
+    board = _Board(principal, valid, rows.found(principal, answers) if answers else {})
+    outcomes = [
+        one if isinstance(one, Problem) else board.outcome(one, f"#/operations/{index}")
+        for index, one in enumerate(operations)
+    ]
+    if atomic:
+        for outcome in outcomes:
+            if isinstance(outcome, Problem):
+                raise outcome
+    written, unsaved = rows.drafts([one for one in outcomes if isinstance(one, Change)], principal.id)
+    following = iter(written)
+    return [one if isinstance(one, Problem) else next(following) for one in outcomes], unsaved
+
+
+class _Board:
+    """The tasks of a bulk, each as the operations so far have left it."""
+
+    def __init__(self, principal: Principal, operations: Sequence[Operation], tasks: dict[UUID, Values]) -> None:
+        self._principal, self._tasks = principal, tasks
         assignees = {one.fields["assignee"] for one in operations if one.fields.get("assignee") is not None}
         self._users = accounts.known_users(assignees) if assignees else set()
         self._ids = iter(ids.ascending(sum(one.task is None for one in operations)))

@@ -6,19 +6,19 @@ a *new* transaction. A transaction gets its id at its first write, so none can s
 that it followed (docs/decisions/0003-version-before-first-write.md).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 from accounts.principal import Principal
-from config.api.idempotency import LostRace
+from config.data.statements import Rows, Statement, together
 from config.events import log
-from tasks_app.models import Task
-from tasks_app.representation import COLUMNS, plain, render
+from config.events.log import NewEvent, Unsaved
+from tasks_app.querysets import visible
+from tasks_app.representation import COLUMNS, FIELDS, plain, render
 from tasks_app.services import kept
 from tasks_app.services.rules import Change, Values
 
@@ -39,6 +39,8 @@ _CHANGEABLE = {
 }
 _TYPES = {"id": "uuid", "owner": "varchar", "created_at": "timestamptz", **_CHANGEABLE}
 _NAMES = ", ".join(_TYPES)
+_READ = f"SELECT {', '.join(FIELDS)} FROM task WHERE id = ANY(%s)"  # noqa: S608 (constants)
+_INSERT_ONE = f"INSERT INTO task ({', '.join(FIELDS)}) VALUES ({', '.join(['%s'] * len(FIELDS))})"  # noqa: S608
 _INSERT = f"""
 INSERT INTO task ({_NAMES})
 SELECT {_NAMES} FROM jsonb_to_recordset(%s::jsonb) AS new({", ".join(map(" ".join, _TYPES.items()))})
@@ -53,85 +55,89 @@ WHERE task.id = ANY(%s) AND task.id = new.id AND task.version = new.seen
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A task after a write. `xid` is the transaction, None when nothing had to change."""
+    """A task after a write."""
 
     id: UUID
     version: int
     body: bytes  # empty for a task in the trash
-    xid: int | None
 
 
-def read(principal: Principal, tasks: Collection[UUID]) -> dict[UUID, Values]:
-    """Those of the tasks that the principal may know of, the trash included, by id. From the primary."""
-    found = Task.objects.using("default").visible_to(principal)
-    rows = found.filter(id=next(iter(tasks))) if len(tasks) == 1 else found.filter(id__in=tasks)
-    return {row["id"]: row for row in rows.values(*COLUMNS)}
+class Draft(NamedTuple):
+    """A write that is decided: what the task is then, and what is still to be done for it."""
+
+    written: Written
+    unsaved: Unsaved
 
 
-def lock(tasks: Collection[UUID]) -> None:
-    """Takes the advisory locks of tasks, in a statement before they are read: their writers then queue up instead of
-    missing each other. It gives out no transaction id, so that the rule above holds.
+def asks(tasks: Collection[UUID], *, locked: bool) -> list[Statement]:
+    """The question for tasks, for `found`. `locked`: behind their advisory locks, taken in a statement before: their
+    writers then queue up instead of missing each other. It gives out no transaction id, so that the rule above holds.
 
-    All take them in one order, so that no two wait for each other; they end with the transaction.
+    All take the locks in one order, so that no two wait for each other; they end with the transaction.
     """
+    read = Statement(_READ, [list(tasks)])
+    if not locked:
+        return [read]
     keys = sorted({task.int & (2**63 - 1) for task in tasks})
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [keys])
+    return [Statement("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [keys]), read]
 
 
-def save(changes: Sequence[Change], actor: str) -> list[Written]:
-    """Writes what was decided, whatever its number, in three statements; raises LostRace if a version has moved on.
+def found(principal: Principal, answers: Sequence[Rows]) -> dict[UUID, Values]:
+    """Those of the tasks that the principal may know of, the trash included, by id."""
+    tasks = [dict(zip(COLUMNS, row, strict=True)) for row in answers[-1]]
+    return {task["id"]: task for task in tasks if visible(principal, task["owner_id"], task["assignee_id"])}
 
-    Every change of a task but its purge passes here.
+
+def read(principal: Principal, tasks: Collection[UUID], *, locked: bool = False) -> dict[UUID, Values]:
+    return found(principal, together(asks(tasks, locked=locked)))
+
+
+def draft(change: Change, actor: str) -> Draft:
+    [written], unsaved = drafts([change], actor)
+    return Draft(written, unsaved)
+
+
+def drafts(changes: Sequence[Change], actor: str) -> tuple[list[Written], Unsaved]:
+    """What was decided, whatever its number, as three statements at most, which raise LostRace if a version has moved
+    on. Every change of a task but its purge passes here.
     """
-    _insert([change.after for change in changes if change.before is None])
-    update(changes)
-    bodies = [_body(change) for change in changes]
-    xid = _record(list(zip(changes, bodies, strict=True)), actor)
-    if unchanged := {change.task for change in changes if not change.types}:
-        hold(unchanged)
-    return [_written(change, body, xid) for change, body in zip(changes, bodies, strict=True)]
+    written = [Written(change.task, change.after["version"], _body(change)) for change in changes]
+    new = [change.after for change in changes if change.before is None]
+    unchanged = {change.task for change in changes if not change.types}
+    statements = [*insert(new), *update(changes), *hold(unchanged)]
+    return written, Unsaved(statements, _events(list(zip(changes, written, strict=True)), actor))
 
 
-def _record(changes: Sequence[tuple[Change, bytes]], actor: str) -> int | None:
-    """The events, with what the cache shows after a few changes; after a large bulk it is read when asked for."""
+def _events(changes: Sequence[tuple[Change, Written]], actor: str) -> list[NewEvent]:
+    """With what the cache shows after a few changes; after a large bulk it is read when asked for."""
     few = len(changes) <= MOST_SHOWN
-    events = [
+    return [
         event
-        for change, body in changes
-        for event in change.events(actor, shown=kept.entry(change.after, body) if few and body else None)
+        for change, written in changes
+        for event in change.events(
+            actor, shown=kept.entry(change.after, written.body) if few and written.body else None
+        )
     ]
-    return log.append(events) if events else None
-
-
-def preview(change: Change) -> Written:
-    """What `save` would return, without the transaction."""
-    return _written(change, _body(change), None)
 
 
 def _body(change: Change) -> bytes:
     return render(change.after) if change.after["deleted_at"] is None else b""
 
 
-def _written(change: Change, body: bytes, xid: int | None) -> Written:
-    return Written(change.task, change.after["version"], body, xid if change.types else None)
+def insert(tasks: Sequence[Values]) -> list[Statement]:
+    """Many as one value of JSON, which costs a single one more than its values do."""
+    if len(tasks) == 1:
+        return [Statement(_INSERT_ONE, [tasks[0][column] for column in COLUMNS])]
+    return [Statement(_INSERT, [_json([_plain(task) for task in tasks])])] if tasks else []
 
 
 def add(changes: Sequence[Change], actors: Sequence[str], *, using: str) -> None:
     """New tasks by the thousand (imports): nobody waits for what they look like."""
-    _insert([change.after for change in changes], using)
     events = [event for change, actor in zip(changes, actors, strict=True) for event in change.events(actor)]
-    log.append(events, using=using)
+    log.save(insert([change.after for change in changes]), events, using=using)
 
 
-def _insert(tasks: Sequence[Values], using: str = DEFAULT_DB_ALIAS) -> None:
-    """As one value of JSON: the ORM's own way costs a model instance and a new text of SQL each time."""
-    if tasks:
-        with connections[using].cursor() as cursor:
-            cursor.execute(_INSERT, [orjson.dumps([_plain(task) for task in tasks]).decode()])
-
-
-def update(changes: Sequence[Change]) -> None:
+def update(changes: Sequence[Change]) -> list[Statement]:
     """Changes the rows that still have the version that was read; LostRace if one has not."""
     rows: dict[UUID, dict[str, Any]] = {}
     for change in changes:
@@ -139,21 +145,20 @@ def update(changes: Sequence[Change]) -> None:
             seen = rows.get(change.task, {}).get("seen", change.before["version"])  # of the first change of its task
             rows[change.task] = {**_plain(change.after), "seen": seen}
     if not rows:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(_UPDATE, [orjson.dumps(list(rows.values())).decode(), list(rows)])
-        if cursor.rowcount != len(rows):
-            raise LostRace
+        return []
+    return [Statement(_UPDATE, [_json(list(rows.values())), list(rows)], rows=len(rows))]
 
 
-def hold(tasks: Collection[UUID]) -> None:
+def hold(tasks: Collection[UUID]) -> list[Statement]:
     """Keeps tasks that are told as they were read from being purged before the end of this transaction: a purge takes
     the text out of stored answers, and would not find one that is stored later. LostRace when one is gone.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM task WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", [list(tasks)])
-        if cursor.rowcount != len(tasks):
-            raise LostRace
+    sql = "SELECT FROM task WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
+    return [Statement(sql, [list(tasks)], rows=len(tasks))] if tasks else []
+
+
+def _json(rows: Sequence[Mapping[str, Any]]) -> str:
+    return orjson.dumps(rows).decode()
 
 
 def _plain(values: Values) -> dict[str, Any]:

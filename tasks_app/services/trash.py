@@ -1,4 +1,4 @@
-"""The trash: back from it, or gone for good. Runs in the caller's transaction, as `services.tasks` does."""
+"""Gone for good, out of the trash. In the caller's transaction."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -7,28 +7,25 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.principal import Principal
-from config.api.idempotency import LostRace, forget_answers
+from config.api.idempotency import forget_answers
 from config.api.preconditions import IfMatch
 from config.api.problems import Problem
+from config.data.statements import LostRace
 from config.events import log
 from config.events.log import NewEvent
 from tasks_app.models import Task
 from tasks_app.representation import COLUMNS
 from tasks_app.services import rules
-from tasks_app.services.rows import Written
 from tasks_app.services.rules import Values
-from tasks_app.services.tasks import find, save
+from tasks_app.services.tasks import find
 
 MOST_PURGED = 10_000  # tasks a run
 
 
-def restore(*, principal: Principal, task: UUID, if_match: IfMatch, locked: bool) -> Written:
-    """Takes a task back out of the trash. Raises Problem 409 when it is not there."""
-    return save(rules.restored(principal, find(principal, task, locked=locked), if_match), principal.id)
-
-
-def purge(*, principal: Principal, task: UUID, if_match: IfMatch, locked: bool) -> Written:
-    """Removes a task that is in the trash, with its text wherever it stands. Raises Problem 404 when it is not."""
+def purge(*, principal: Principal, task: UUID, if_match: IfMatch, locked: bool) -> int:
+    """Removes a task that is in the trash, with its text wherever it stands, and returns the transaction's id. Raises
+    Problem 404 when it is not there.
+    """
     values = rules.owned(principal, find(principal, task, locked=locked))
     if values["deleted_at"] is None:
         raise Problem("not-found", "There is no such task in the trash.")
@@ -36,7 +33,7 @@ def purge(*, principal: Principal, task: UUID, if_match: IfMatch, locked: bool) 
     return erase(values, principal.id)
 
 
-def erase(values: Values, actor: str) -> Written:
+def erase(values: Values, actor: str) -> int:
     """The row, the diffs in its events and the stored answers go; that it existed and was purged stays."""
     task, version = values["id"], values["version"]
     if not Task.objects.filter(id=task, version=version).delete()[0]:
@@ -44,7 +41,7 @@ def erase(values: Values, actor: str) -> Written:
     log.erase_text(task)
     forget_answers(task)
     purged = NewEvent(type="task.purged", subject=task, owner=values["owner_id"], actor=actor, version=version + 1)
-    return Written(task, version + 1, b"", log.append([purged]))
+    return log.append([purged])
 
 
 def purge_old() -> int:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from config.api.idempotency import LostRace
 from config.api.keyed import Key
 from config.api.models import IdempotencyKey
+from config.data.statements import LostRace
 from config.events.models import Event
 from tasks_app.models import Task
 from tests.cast import Answer, Caller, assert_problem

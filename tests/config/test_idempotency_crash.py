@@ -39,7 +39,7 @@ where, token = sys.argv[1:]
 if where == "before the insert":
     rules.created = halt(rules.created)
 elif where == "before the commit":
-    log.append = halt(log.append)
+    log._tell_the_cache = halt(log._tell_the_cache)
 elif where == "after the commit":
     idempotency.wrote = halt(idempotency.wrote)
 headers = {"authorization": f"Bearer {token}", "idempotency-key": "k-crash"}
@@ -90,17 +90,35 @@ def again(alice: Caller) -> int:
     return int(answer.status_code)
 
 
-@pytest.mark.parametrize("where", ["before the insert", "before the commit"])
 def test_a_call_that_still_runs_is_409_and_its_death_frees_the_key(
-    alice: Caller, halted: Callable[[str], "subprocess.Popen[str]"], where: str
+    alice: Caller, halted: Callable[[str], "subprocess.Popen[str]"]
 ) -> None:
-    process = halted(where)
+    process = halted("before the commit")
     assert [again(alice), again(alice)] == [409, 409]
     assert Task.objects.count() == 0
     process.kill()
     process.wait()
     eventually(lambda: again(alice) == 201, "the key is free")
     assert (Task.objects.count(), Event.objects.count()) == (1, 1)
+
+
+def test_a_call_that_comes_too_late_gets_the_answer_of_the_same_call_made_meanwhile(
+    alice: Caller, halted: Callable[[str], "subprocess.Popen[str]"]
+) -> None:
+    process = halted("before the insert")  # it has not taken the key yet, and holds up nobody
+    assert again(alice) == 201
+    output, _ = process.communicate("go on\n" * 9, timeout=60)
+    assert output.splitlines()[-1] == "201"
+    assert (Task.objects.count(), Event.objects.count()) == (1, 1)
+
+
+def test_a_death_before_the_insert_leaves_the_key_free(
+    alice: Caller, halted: Callable[[str], "subprocess.Popen[str]"]
+) -> None:
+    process = halted("before the insert")
+    process.kill()
+    process.wait()
+    assert (again(alice), Task.objects.count()) == (201, 1)
 
 
 def test_a_death_after_the_commit_leaves_the_answer(

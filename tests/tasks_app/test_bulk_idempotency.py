@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
-from config.api.idempotency import LostRace
 from config.api.models import IdempotencyKey
+from config.data.statements import LostRace
 from config.events.models import Event
 from tasks_app.models import Task
 from tasks_app.services import rows
@@ -115,11 +115,11 @@ def test_bulk_stores_no_text_of_a_task_that_was_purged_meanwhile(
     task, hold = alice.make(title="secret"), rows.hold
     meanwhile: list[int] = []
 
-    def purge_first(tasks: Any) -> None:
-        if not meanwhile:
+    def purge_first(tasks: Any) -> Any:
+        if tasks and not meanwhile:
             meanwhile.append(at_once(1, lambda _: alice.delete(where(task)))[0].status_code)
             meanwhile.append(at_once(1, lambda _: alice.delete(f"/v1/trash/{task['id']}"))[0].status_code)
-        hold(tasks)
+        return hold(tasks)
 
     monkeypatch.setattr(rows, "hold", purge_first)
     assert statuses(keyed(alice, update(task), create(), mode="partial")) == [404, 201]
@@ -131,11 +131,11 @@ def test_bulk_stores_no_text_of_a_task_that_was_purged_meanwhile(
 def test_a_bulk_that_lost_a_race_is_decided_again(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     task, update_, tries = alice.make(), rows.update, []
 
-    def lose_once(changes: Any) -> None:
+    def lose_once(changes: Any) -> Any:
         tries.append(len(changes))
         if len(tries) == 1:
             assert at_once(1, lambda _: alice.patch(where(task), {"labels": ["hers"]}))[0].status_code == 200
-        update_(changes)
+        return update_(changes)
 
     monkeypatch.setattr(rows, "update", lose_once)
     body = results(keyed(alice, create(), update(task, title="x")), 200)[1]["body"]

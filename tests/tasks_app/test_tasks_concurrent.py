@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
-from config.api.idempotency import LostRace
 from config.api.models import IdempotencyKey
+from config.data.statements import LostRace
 from config.events.models import Event
 from tasks_app.models import Task
 from tasks_app.services import rows as service
@@ -109,15 +109,15 @@ def test_a_patch_that_changes_nothing_stores_no_text_of_a_task_purged_meanwhile(
     alice: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A whole deletion and purge happens between its look and its commit: the purge cannot find the answer yet."""
-    task, save, meanwhile = alice.make(title="secret"), service.save, list[int]()
+    task, draft, meanwhile = alice.make(title="secret"), service.draft, list[int]()
 
     def purge_first(*arguments: Any) -> Any:
         if threading.current_thread() is threading.main_thread() and not meanwhile:
             meanwhile.append(at_once(1, lambda _: alice.delete(where(task)))[0].status_code)
             meanwhile.append(at_once(1, lambda _: alice.delete(f"/v1/trash/{task['id']}"))[0].status_code)
-        return save(*arguments)
+        return draft(*arguments)
 
-    monkeypatch.setattr(service, "save", purge_first)
+    monkeypatch.setattr(service, "draft", purge_first)
     answer = alice.patch(where(task), {"title": "secret"}, idempotency_key="k")
     assert (answer.status_code, meanwhile) == (404, [204, 204])
     assert not any(b"secret" in bytes(key.body) for key in IdempotencyKey.objects.all())

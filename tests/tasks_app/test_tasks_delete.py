@@ -83,5 +83,5 @@ def test_tasks_delete_if_match(alice: Caller, tag: str, status: int) -> None:
 
 def test_tasks_delete_counts_its_queries(alice: Caller, django_assert_num_queries: Any) -> None:
     task = alice.make()
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         alice.delete(where(task))
