@@ -1,11 +1,10 @@
 """Bearer tokens for the API (RFC 6750), limits and denials: all that is asked before roles are looked at."""
 
 from functools import cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from django.http import HttpRequest
 from mozilla_django_oidc.contrib.drf import OIDCAuthentication
-from rest_framework.authentication import get_authorization_header
 from rest_framework.request import Request
 
 from accounts import denials, sightings
@@ -16,7 +15,6 @@ from accounts.tokens import InvalidToken
 from config.api import client, limits
 from config.api.problems import Problem, unavailable
 from config.cache import gate
-from config.cache.shelf import Place
 from config.data import reading
 from config.observability import context
 
@@ -44,12 +42,15 @@ class KeycloakAuthentication(OIDCAuthentication):  # type: ignore[misc] # the pa
             session=principal.sid,
             issued_at=principal.issued_at,
             cost=_cost(request),
-            place=_place(request, principal.id),
+            place=_of_view(request, "place", principal.id),
+            beside=_of_view(request, "beside", principal.id),
         )
         if self._denied(principal, verdict):
             _refuse(plain, _invalid("The token was revoked: log in again."))
         context.user_id.set(principal.id)  # the request's log line says who called
         limits.admit(plain, verdict.usage)
+        if verdict.beside is not None:
+            limits.admit(plain, verdict.beside)
         _place_reads(verdict)
         plain.__dict__["look"] = verdict.look
         sightings.note(principal)
@@ -57,7 +58,9 @@ class KeycloakAuthentication(OIDCAuthentication):  # type: ignore[misc] # the pa
 
     def get_access_token(self, request: Request) -> str | None:
         """The token, or None when there is no bearer token at all. A malformed header is 400."""
-        scheme, _, token = get_authorization_header(request).partition(b" ")
+        # DRF's way makes a mapping of all headers.
+        header = str(request._request.META.get("HTTP_AUTHORIZATION", "")).encode("iso-8859-1")
+        scheme, _, token = header.partition(b" ")
         if scheme.lower() != b"bearer":
             return None
         if not token or not token.isascii() or len(token.split()) != 1:
@@ -95,10 +98,10 @@ def _cost(request: Request) -> int:
     return int(getattr(request.parser_context["view"], "cost", 1))
 
 
-def _place(request: Request, subject: str) -> Place | None:
-    """Where the view may find what is asked for, before it is known whether the caller may have it."""
-    place = getattr(request.parser_context["view"], "place", None)
-    return None if place is None else place(request, subject)
+def _of_view(request: Request, what: str, subject: str) -> Any:
+    """What the view wants to be asked along, before it is known whether the caller may have it."""
+    wanted = getattr(request.parser_context["view"], what, None)
+    return None if wanted is None else wanted(request, subject)
 
 
 def _place_reads(verdict: gate.Verdict) -> None:

@@ -30,7 +30,7 @@ class CorsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not settings.CORS_ORIGINS or not request.path_info.startswith(_API):
             return self.get_response(request)
-        origin = request.headers.get("Origin")
+        origin = request.META.get("HTTP_ORIGIN")
         known = origin in settings.CORS_ORIGINS
         response = _preflight() if known and _is_preflight(request) else self.get_response(request)
         patch_vary_headers(response, ["Origin"])

@@ -42,10 +42,9 @@ class Answer:
     unsaved: Unsaved | None = None  # what is still to be done before it is true (`settle`)
 
     def response(self) -> HttpResponse:
-        response = HttpResponse(self.body, status=self.status, headers=dict(self.headers))
-        if self.body:
-            response.headers["Content-Type"] = "application/json"
-        else:
+        headers = {**self.headers, "Content-Type": "application/json"}
+        response = HttpResponse(self.body, status=self.status, headers=headers)
+        if not self.body:
             del response.headers["Content-Type"]
         return response
 

@@ -69,7 +69,7 @@ class Key:
     @classmethod
     def of(cls, request: Request) -> "Key | None":
         """That of a call; None without one. Raises Problem 400 for a malformed or missing one."""
-        raw = request.headers.get("Idempotency-Key")
+        raw = request._request.META.get("HTTP_IDEMPOTENCY_KEY")
         if raw is None:
             if caller(request).client in settings.STRICT_CLIENTS:
                 raise Problem("bad-request", "This client must send an Idempotency-Key with every write.")

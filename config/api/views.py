@@ -106,6 +106,10 @@ class ApiViewSet(ViewSet):
         """Where that which this call reads may be kept; it is looked up when the caller is."""
         return None
 
+    def beside(self, request: Request, subject: str) -> tuple[str, str] | None:
+        """(policy, who) under which this call counts besides `user`."""
+        return None
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with reading.scope(None, replicas=request.method in SAFE):
             response = super().dispatch(request, *args, **kwargs)

@@ -70,14 +70,25 @@ class Verdict:
     redis_down: bool = False
     unsure: bool = False  # Redis is down, or was a moment ago, or has lost what it knew: writes and denials too
     look: Look | None = None
+    beside: Usage | None = None
 
     @property
     def limited(self) -> bool:
         return not self.usage.allowed
 
 
-def enter(subject: str, *, session: str | None, issued_at: int, cost: int = 1, place: Place | None = None) -> Verdict:
-    """Counts one call of `subject` under the policy `user` and tells all that Redis knows of him, and of `place`."""
+def enter(
+    subject: str,
+    *,
+    session: str | None,
+    issued_at: int,
+    cost: int = 1,
+    place: Place | None = None,
+    beside: tuple[str, str] | None = None,
+) -> Verdict:
+    """Counts one call of `subject` under the policy `user`, and `beside` (policy, who), and tells all that Redis knows
+    of him, and of `place`.
+    """
     rate = settings.RATE_LIMITS["user"]
     denied = _key(subject, "denied")
     keys = [
@@ -90,23 +101,37 @@ def enter(subject: str, *, session: str | None, issued_at: int, cost: int = 1, p
     look = None if place is None or redis.lately_back() else Look(place)
     if look is not None:
         commands.append(look.command())
+    if beside is not None:
+        commands.append(_counting(*beside, settings.RATE_LIMITS[beside[0]], 1))
     try:
-        answer, remembered, *looked = redis.together(commands)
+        answer, remembered, *more = redis.together(commands)
         known = memory.of(remembered, int(answer[6]))
         if look is not None:
-            look.take(known, looked[0])
+            look.take(known, more[0])
     except Unavailable:
         usage = _without_redis("user", rate, subject, cost)
-        return Verdict(denied=False, wrote=(), writing=(), usage=usage, redis_down=True, unsure=True)
+        counted = None if beside is None else count(*beside)
+        return _let_in(
+            Verdict(denied=False, wrote=(), writing=(), usage=usage, redis_down=True, unsure=True, beside=counted)
+        )
     xids = [_xid(raw) for raw in answer[1]]
-    return Verdict(
+    verdict = Verdict(
         denied=answer[0] == 1,
         wrote=tuple(xid for xid in xids if xid >= 0),
         writing=tuple(-xid for xid in xids if xid < 0),
         usage=_usage("user", subject, rate, answer[2:6]),
         unsure=known.young or redis.lately_back(),
         look=look,
+        beside=None if beside is None else _usage(*beside, settings.RATE_LIMITS[beside[0]], more[-1]),
     )
+    return _let_in(verdict)
+
+
+def _let_in(verdict: Verdict) -> Verdict:
+    """Who is not let in does nothing that would count beside."""
+    if verdict.beside is not None and (verdict.denied or verdict.limited):
+        refund(verdict.beside)
+    return verdict
 
 
 def count(policy: str, who: str, cost: int = 1) -> Usage:

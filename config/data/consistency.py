@@ -4,6 +4,9 @@ The event row of a write already holds the id, so that the token costs no round 
 cost one, and would change its meaning with the timeline after a promotion.
 """
 
+from functools import lru_cache
+
+from django.conf import settings
 from django.core.signing import BadSignature, Signer
 
 HEADER = "Consistency-Token"
@@ -14,12 +17,18 @@ class MalformedToken(ValueError):
     """Not a token of ours."""
 
 
+@lru_cache(1)
+def _signer(_key: str) -> Signer:
+    """It looks at five settings when it is made, for each write anew."""
+    return Signer(salt=_SALT)
+
+
 def encode(xid: int) -> str:
-    return Signer(salt=_SALT).sign(str(xid))
+    return _signer(settings.SECRET_KEY).sign(str(xid))
 
 
 def decode(token: str) -> int:
     try:
-        return int(Signer(salt=_SALT).unsign(token))
+        return int(_signer(settings.SECRET_KEY).unsign(token))
     except (BadSignature, ValueError) as error:
         raise MalformedToken from error

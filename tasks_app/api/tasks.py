@@ -11,11 +11,9 @@ from rest_framework.request import Request
 from accounts.principal import Principal, principal
 from config.api import bodies, pagination, parameters, preconditions
 from config.api.idempotency import Answer, settle
-from config.api.limits import admit
 from config.api.preconditions import IfMatch
 from config.api.problems import Problem
 from config.api.views import ApiViewSet, look_of
-from config.cache import gate
 from config.cache.shelf import Place
 from config.data import reading
 from config.data.statements import Rows
@@ -45,6 +43,9 @@ class TaskViewSet(ApiViewSet):
             return kept.place(self.kwargs["id"])
         return kept.first_page(subject, _query(request)) if self.action == "list" else None
 
+    def beside(self, request: Request, subject: str) -> tuple[str, str] | None:
+        return counted(self.kwargs["id"], subject) if self.action in {"partial_update", "destroy"} else None
+
     def list(self, request: Request) -> HttpResponse:
         look = look_of(request._request)
         if look is None:
@@ -67,14 +68,12 @@ class TaskViewSet(ApiViewSet):
         return preconditions.representation(request._request, found.version, found.body)
 
     def partial_update(self, request: Request, id: UUID) -> HttpResponse:
-        count_write(request, id)
         fields = serializers.PATCH.run_validation(bodies.of(request))
         if_match = _if_match(request, id)
 
         return change(request, id, partial(service.patch, fields=fields, if_match=if_match))
 
     def destroy(self, request: Request, id: UUID) -> HttpResponse:
-        count_write(request, id)
         if_match = _if_match(request, id)
 
         return change(request, id, partial(service.delete, if_match=if_match), status=204)
@@ -131,9 +130,9 @@ def still_visible(caller: Principal) -> Any:
     return authorize
 
 
-def count_write(request: Request, task: UUID) -> None:
+def counted(task: UUID, caller: str) -> tuple[str, str]:
     """The policy `task`: this caller's writes on one task. What others do with it is not told by what is left."""
-    admit(request._request, gate.count("task", f"{task}:{principal(request).id}"))
+    return "task", f"{task}:{caller}"
 
 
 def _if_match(request: Request, task: UUID) -> IfMatch:

@@ -13,7 +13,7 @@ from config.api.idempotency import Answer, perform
 from config.api.preconditions import IfMatch
 from config.api.views import ApiViewSet
 from tasks_app.api.schema import TRASH_OPERATIONS
-from tasks_app.api.tasks import change, count_write, page
+from tasks_app.api.tasks import change, counted, page
 from tasks_app.services import filters, pages, tasks, trash
 
 
@@ -22,15 +22,16 @@ class TrashViewSet(ApiViewSet):
     required: ClassVar = {"list": "tasks:read", "restore": "tasks:write", "destroy": "tasks:delete"}
     parameters: ClassVar = {"list": pagination.NAMES}
 
+    def beside(self, request: Request, subject: str) -> tuple[str, str] | None:
+        return counted(self.kwargs["id"], subject) if self.action in {"restore", "destroy"} else None
+
     def list(self, request: Request) -> HttpResponse:
         return page(request, "trash", filters.Filter(owner=principal(request).id), pages.TRASH)[0]
 
     def restore(self, request: Request, id: UUID) -> HttpResponse:
-        count_write(request, id)
         return change(request, id, partial(tasks.restore, if_match=IfMatch.of(request._request)))
 
     def destroy(self, request: Request, id: UUID) -> HttpResponse:
-        count_write(request, id)
         if_match = IfMatch.of(request._request)
 
         def write(locked: bool) -> Answer:

@@ -39,6 +39,30 @@ def test_each_policy_counts_by_itself(redis: Any, limits: Limits) -> None:
     assert [gate.count("task", "x").allowed for _ in range(2)] == [True, False]
 
 
+def test_what_counts_beside_is_counted_in_the_same_round_trip(
+    redis: Any, limits: Limits, round_trips: list[int]
+) -> None:
+    limits(user=(3, 60), task=(2, 60))
+    redis.script_flush()
+    enter()
+    round_trips.clear()
+    verdicts = [gate.enter("alice", session=None, issued_at=NOW, beside=("task", "t:alice")) for _ in range(2)]
+    assert len(round_trips) == 3, "the first one has brought the script, the second one is one round trip"
+    assert [verdict.beside and verdict.beside.remaining for verdict in verdicts] == [1, 0]
+
+
+def test_who_is_not_let_in_does_not_count_beside(redis: Any, limits: Limits) -> None:
+    limits(user=(1, 60), task=(2, 60))
+    beside = ("task", "t:alice")
+    assert not gate.enter("alice", session=None, issued_at=NOW, beside=beside).limited
+    for _ in range(5):
+        assert gate.enter("alice", session=None, issued_at=NOW, beside=beside).limited
+    assert gate.count(*beside).remaining == 0, "this is the second one"
+    gate.deny_issued_before("bob", NOW, 60)
+    assert gate.enter("bob", session=None, issued_at=NOW, beside=("task", "t:bob")).denied
+    assert gate.count("task", "t:bob").remaining == 1
+
+
 @pytest.fixture
 def round_trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many commands went in each."""

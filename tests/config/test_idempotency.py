@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
+from accounts.models import User
 from config.api.keyed import Key
 from config.api.models import IdempotencyKey
 from config.data.statements import LostRace
@@ -258,6 +259,38 @@ def test_a_replay_is_not_shown_to_whom_the_task_is_hidden_now(alice: Caller, bob
     refused = bob.patch(where, {"status": "completed"}, idempotency_key="s")
     assert_problem(refused, 404)
     assert b"secret" not in refused.content
+
+
+def test_a_create_that_would_be_refused_by_now_is_told_as_it_was(alice: Caller, bob: Caller) -> None:
+    """It takes its key only with what it saves, and must not take a refusal for the answer to a call that was done."""
+    body = {"title": "Once", "assignee": bob.id}
+    bob.get("/v1/me")
+    first = create(alice, body=body)
+    assert first.status_code == 201, first.content
+    User.objects.filter(id=bob.id).update(is_active=False)
+    assert_problem(create(alice, "another", body), 400, "invalid-body")
+    again = create(alice, body=body)
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again.headers["Idempotency-Replayed"] == "true"
+
+
+def test_a_used_key_with_another_body_leaves_no_trace(alice: Caller) -> None:
+    create(alice)
+    before = list(Event.objects.values_list("id", flat=True))
+    for _ in range(3):
+        assert_problem(create(alice, body={"title": "Another"}), 422, "idempotency-mismatch")
+    assert (list(Event.objects.values_list("id", flat=True)), Task.objects.count()) == (before, 1)
+
+
+def test_an_answer_that_the_version_before_has_stored_is_told(alice: Caller) -> None:
+    """It kept the token among the headers, and no transaction."""
+    first = create(alice)
+    token = {"Consistency-Token": first.headers["Consistency-Token"]}
+    [stored] = IdempotencyKey.objects.all()
+    IdempotencyKey.objects.update(xid=None, headers={**stored.headers, **token})
+    again = create(alice)
+    assert again.content == first.content
+    assert {name: again.headers[name] for name in token} == token
 
 
 def test_a_replay_of_a_purged_task_is_410_without_its_text(alice: Caller) -> None:

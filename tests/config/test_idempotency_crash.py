@@ -35,7 +35,7 @@ def halt(function):
         return function(*arguments, **named)
     return halted
 
-where, token = sys.argv[1:]
+where, token, task = sys.argv[1:]
 if where == "before the insert":
     rules.created = halt(rules.created)
 elif where == "before the commit":
@@ -43,17 +43,20 @@ elif where == "before the commit":
 elif where == "after the commit":
     idempotency.wrote = halt(idempotency.wrote)
 headers = {"authorization": f"Bearer {token}", "idempotency-key": "k-crash"}
-answer = Client().post("/v1/tasks", {"title": "Once"}, "application/json", headers=headers)
+if task:
+    answer = Client().patch(f"/v1/tasks/{task}", {"title": "Once"}, "application/json", headers=headers)
+else:
+    answer = Client().post("/v1/tasks", {"title": "Once"}, "application/json", headers=headers)
 print(answer.status_code, flush=True)
 """
 
 
 @pytest.fixture
-def halted(tokens: Mint) -> Iterator[Callable[[str], "subprocess.Popen[str]"]]:
-    """Starts the call and waits until it stands still."""
+def halted(tokens: Mint) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Starts the call (a create, or a patch of `task`) and waits until it stands still."""
     started = []
 
-    def start(where: str) -> "subprocess.Popen[str]":
+    def start(where: str, task: str = "") -> "subprocess.Popen[str]":
         values = connection.settings_dict
         dsn = "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**values)
         environment = {
@@ -64,7 +67,7 @@ def halted(tokens: Mint) -> Iterator[Callable[[str], "subprocess.Popen[str]"]]:
             "ALLOWED_HOSTS": "testserver",
         }
         process = subprocess.Popen(
-            [sys.executable, "-c", CALL, where, PEOPLE["alice"].token(tokens)],
+            [sys.executable, "-c", CALL, where, PEOPLE["alice"].token(tokens), task],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,
@@ -100,6 +103,20 @@ def test_a_call_that_still_runs_is_409_and_its_death_frees_the_key(
     process.wait()
     eventually(lambda: again(alice) == 201, "the key is free")
     assert (Task.objects.count(), Event.objects.count()) == (1, 1)
+
+
+def test_a_patch_that_still_runs_is_409_at_once_although_it_holds_the_row(
+    alice: Caller, halted: Callable[..., "subprocess.Popen[str]"]
+) -> None:
+    task = alice.make()["id"]
+    process = halted("before the commit", task)
+    for _ in range(2):
+        answer = alice.patch(f"/v1/tasks/{task}", {"title": "Once"}, idempotency_key="k-crash")
+        assert_problem(answer, 409, "in-flight")
+    output, _ = process.communicate("go on\n", timeout=60)
+    assert output.splitlines()[-1] == "200"
+    again = alice.patch(f"/v1/tasks/{task}", {"title": "Once"}, idempotency_key="k-crash")
+    assert (again.headers["Idempotency-Replayed"], again.json()["version"]) == ("true", 2)
 
 
 def test_a_call_that_comes_too_late_gets_the_answer_of_the_same_call_made_meanwhile(
