@@ -8,20 +8,16 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from django.db import connections
-from gunicorn.asgi.parser import PythonProtocol
+from django.core.signals import request_started
+from django.db import connections, reset_queries
 from gunicorn.workers.gasgi import ASGIWorker
 
 from config.cache import shelf
 from config.data.postgres import patience
 from config.server.calls import Calls
 from config.server.connection import Connection
+from config.server.parsing import Parser
 from config.server.reading import Reading
-
-try:
-    from gunicorn_h1c import H1CProtocol as Parser  # in C, where it is installed
-except ImportError:
-    Parser = PythonProtocol
 
 _LONGEST_LOOK = 0.1  # seconds for what another call reads: then this one reads itself, as the loop must go on
 _EVERY = 1.0  # seconds between two looks at deadlines, and two signs of life
@@ -45,6 +41,7 @@ class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
 
     def load_wsgi(self) -> None:
         patience.is_on, shelf.longest_wait = True, _LONGEST_LOOK
+        request_started.disconnect(reset_queries)  # which are kept for debugging only
         # asgiref's own, in a process whose calls see no event loop, is this one at ten times the price.
         connections._connections = threading.local()  # type: ignore[attr-defined]
         self.calls = Calls(self.app.wsgi(), self.cfg.threads)

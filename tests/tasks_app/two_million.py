@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection
 
@@ -15,6 +15,7 @@ from config.data import partitions
 from config.data.partitions import Month
 from tests.accounts.keycloak import ALICE, BOB
 
+T = TypeVar("T")
 NOW = Month.of(datetime.now(UTC))
 MONTHS = [NOW.plus(-back) for back in range(1, 61)]  # newest first
 TOTAL = 2_000_000
@@ -57,7 +58,7 @@ def _fill(month: Month, number: int, table: str) -> None:
 
 
 @contextmanager
-def tasks(look: Callable[[], int]) -> Iterator[dict[int, int]]:
+def tasks(look: Callable[[], T]) -> Iterator[dict[int, T]]:
     """Gives what `look` saw when there were the newest three months only, and when there were all."""
     seen = {}
     with connection.cursor() as cursor:
