@@ -12,7 +12,7 @@ from tests.cast import Answer, Caller
 from tests.tasks_app import two_million
 from tests.tasks_app.two_million import HERS, MONTHS, NOW
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]  # the first one makes the tasks
 PAGE = 51 * 5 // 4  # rows that a page of fifty reads: it shows nothing of the trash, and needs one to know of more
 MERGED = PAGE + len(MONTHS)  # an order that goes across the months looks at one more row of each
 ENDS = 2 * len(MONTHS)  # what is planned each time has the planner look at the first and the last id of each month
