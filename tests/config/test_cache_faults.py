@@ -10,6 +10,7 @@ from config.cache import gate, marks, memory
 from config.cache import redis as house_redis
 from config.cache.shelf import ITSELF, Place
 from config.events import log
+from tasks_app.models import Task
 from tests.cast import Caller
 from tests.config.servers import LONG_AGO, OwnRedis, eventually
 from tests.tasks_app.test_tasks_get import where
@@ -106,18 +107,39 @@ def test_cache_flushed_and_filled_by_another_reader_before_a_commit(
     own: OwnRedis, alice: Caller, warm: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The touch is forgotten, and a reader keeps the old state once more."""
-    append = log.append
+    save = log.save
 
-    def flushed(events: Any) -> int:
-        xid = append(events)
+    def flushed(*write: Any) -> int:
+        xid = save(*write)
         own.client.flushall()
         before = at_once(1, lambda _: [alice.get(path).json() for path in (where(warm), LIST)])
         assert before == [[warm, {"results": [warm], "next_cursor": None}]]
+        filled.append(xid)
         return xid
 
-    monkeypatch.setattr(log, "append", flushed)
+    filled: list[int] = []
+    monkeypatch.setattr(log, "save", flushed)
     changed = alice.patch(where(warm), {"title": "two"}).json()
+    assert len(filled) == 1
     assert_seen(alice, changed)
+
+
+@pytest.mark.parametrize("key", [{}, {"idempotency_key": "k"}])
+def test_cache_redis_is_told_of_a_write_that_nobody_can_see_yet(
+    own: OwnRedis, alice: Caller, monkeypatch: pytest.MonkeyPatch, key: dict[str, str]
+) -> None:
+    """A process that dies right after its commit must have told already."""
+    tell, seen = marks.tell, list[list[str]]()
+
+    def told(*arguments: Any, **named: Any) -> None:
+        seen.append(at_once(1, lambda _: list(Task.objects.values_list("title", flat=True)))[0])
+        tell(*arguments, **named)
+
+    monkeypatch.setattr(marks, "tell", told)
+    made = alice.post("/v1/tasks", {"title": "one"}, **key).json()
+    assert alice.patch(where(made), {"title": "two"}, **key).status_code == 200
+    assert alice.delete(where(made), **key).status_code == 204
+    assert seen == [[], ["one"], ["two"]]
 
 
 @pytest.mark.parametrize("change", [{"title": "two"}, None])
