@@ -1,17 +1,11 @@
-from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg
-from django_prometheus import db as metrics
 from django_prometheus.db.backends.postgresql import base
 
 from config import sockets
 from config.data.postgres import cursor, patience
-
-# Asked for twice a query; without this they take a lock and build a key each time.
-for _metric in (metrics.execute_total, metrics.query_duration_seconds):
-    _metric.labels = lru_cache(_metric.labels)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # the package has no types
