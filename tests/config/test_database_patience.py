@@ -169,6 +169,22 @@ def test_a_write_that_was_acknowledged_is_never_unseen(pair: PostgresPair) -> No
                 read()
 
 
+def test_of_two_replicas_the_one_that_answers_serves(pair: PostgresPair, settings: Any) -> None:
+    """Also when it was the other one that this read had begun on."""
+    settings.REPLICAS = [ALIAS, "replica-2"]
+    connections.settings["replica-2"] = {**connections.settings[ALIAS], "PORT": "1"}
+    try:
+        for _ in range(4):
+            with reading.scope(None, replicas=True):
+                assert read() == "replica"
+        with reading.scope(None, replicas=True):
+            reading._scope.get().alias = "replica-2"  # type: ignore[union-attr]  # chosen, and then it dies
+            assert read() == "replica"
+    finally:
+        connections["replica-2"].close()
+        del connections["replica-2"], connections.settings["replica-2"]
+
+
 def test_a_replica_that_failed_serves_when_there_is_no_primary(pair: PostgresPair) -> None:
     replicas.distrust(ALIAS)
     with reading.scope(None, replicas=True):
