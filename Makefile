@@ -55,6 +55,12 @@ test: install-dev ## run all tests, on the real servers (started and stopped for
 test-fast: install-dev ## run the tests that need no server, in under a minute
 	@$(PYTHON) -m pytest -n 2 -m "not stack and not embedded and not browser and not process and not install" $(ARGS)
 
+.PHONY: faults
+FAULT_PAIRS ?= 10000
+faults: install-dev ## run the drills that stop, freeze and delay real parts at length: FAULT_PAIRS=10000
+	@FAULT_PAIRS=$(FAULT_PAIRS) RATE_LIMIT_USER=1000000/m RATE_LIMIT_IP=100000/m $(LAUNCH) with-stack \
+		env -u RATE_LIMIT_USER -u RATE_LIMIT_IP $(PYTHON) -m pytest tests/faults -rP --show-capture=stdout $(ARGS)
+
 .PHONY: bench
 bench: install-dev ## measure a system of its own with wrk: BENCH_TASKS=100000, REFERENCE=<folder> to compare
 	@$(PYTHON) -m tests.load

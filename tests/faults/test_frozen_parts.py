@@ -11,10 +11,9 @@ from typing import Any
 
 import psycopg
 import pytest
-import redis
 
-from config.cache import memory
 from tests.faults.callers import READERS, WRITERS, Crowd
+from tests.faults.waiting import redis_is_believed
 from tests.journeys.system import System, eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
@@ -73,17 +72,6 @@ def replica_catches_up(system: System) -> None:
     eventually(
         lambda: ask("postgres-replica", f"SELECT pg_last_wal_replay_lsn() >= '{written}'"), 30, "the replica has it"
     )
-
-
-def redis_is_believed(system: System) -> None:
-    """While it may have forgotten who wrote, all read the primary."""
-    with redis.Redis.from_url(system.local.part("redis").url) as client:
-
-        def old() -> bool:
-            name, now = client.get(memory.KEY), client.time()
-            return name is not None and now[0] * 1000 - int(name) // 1000 > memory.YOUNG + 1000
-
-        eventually(old, 60, "its memory is old enough")
 
 
 @pytest.mark.parametrize("how", ["frozen", "dead"])

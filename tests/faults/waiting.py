@@ -1,0 +1,18 @@
+"""What a drill waits for before it begins."""
+
+import redis
+
+from config.cache import memory
+from tests.journeys.system import System, eventually
+
+
+def redis_is_believed(system: System) -> None:
+    """While it may have forgotten who wrote, all read the primary."""
+    system.caller("alice").get("/v1/me").raise_for_status()  # it has a memory from the first question on
+    with redis.Redis.from_url(system.local.part("redis").url) as client:
+
+        def old() -> bool:
+            name, now = client.get(memory.KEY), client.time()
+            return name is not None and now[0] * 1000 - int(name) // 1000 > memory.YOUNG + 1000
+
+        eventually(old, 60, "its memory is old enough")
