@@ -8,10 +8,14 @@ from config.api import fields
 
 
 class UserPatch(fields.Body):
+    """Locks a user out, or lets him in again."""
+
     enabled = fields.Flag(help_text="False locks the user out at once, everywhere; true lets him log in again.")
 
 
 class UserRoles(fields.Body):
+    """The roles of a user, which replace those that he has."""
+
     roles = fields.Texts(
         child=fields.Text(max_length=150), max_length=50, help_text="All roles that the user is to have."
     )
@@ -24,7 +28,7 @@ class UserOut(serializers.Serializer[Any]):
     roles = serializers.ListField(
         child=serializers.CharField(), help_text="As the user's last token, or an admin here, last said."
     )
-    enabled = serializers.BooleanField()
+    enabled = serializers.BooleanField(help_text="False: locked out.")
     last_seen_at = serializers.DateTimeField(allow_null=True, help_text="Written down every few minutes.")
 
 

@@ -28,7 +28,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class DayOut(serializers.Serializer[Any]):
-    date = serializers.DateField()
+    date = serializers.DateField(help_text="In UTC.")
     created = serializers.IntegerField()
     completed = serializers.IntegerField()
     deleted = serializers.IntegerField()
@@ -40,9 +40,9 @@ class DailyOut(serializers.Serializer[Any]):
 
 
 class TimesOut(serializers.Serializer[Any]):
-    count = serializers.IntegerField()
-    p50 = serializers.FloatField(allow_null=True)
-    p95 = serializers.FloatField(allow_null=True)
+    count = serializers.IntegerField(help_text="Tasks that were looked at.")
+    p50 = serializers.FloatField(allow_null=True, help_text="Seconds that half of them took at most; null without any.")
+    p95 = serializers.FloatField(allow_null=True, help_text="Seconds that 95 in 100 of them took at most.")
 
 
 class SummaryOut(serializers.Serializer[Any]):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from config.api import answer_headers
+
 Document = dict[str, Any]
 
 
@@ -18,6 +20,7 @@ def finish(result: Document, **_: Any) -> Document:
                 operation["responses"]["304"] = {"description": "The version that you have still stands."}
             _select(result["components"]["schemas"], operation)
         _link(result, path, methods)
+    answer_headers.describe(result)
     return result
 
 

@@ -8,7 +8,9 @@ SETTINGS: dict[str, Any] = {
         "Create, list, change and complete tasks.\n\n"
         "**Safe to retry**: send an `Idempotency-Key` with a write. **Safe to race**: send `If-Match` with the "
         "version you have seen. **Impossible to misread**: whatever is not understood is refused with a problem "
-        "document (RFC 9457) that names it; nothing is ignored or capped silently."
+        "document (RFC 9457) that names it; nothing is ignored or capped silently.\n\n"
+        "Every call may bring an `X-Request-Id` (1 to 64 of `A-Za-z0-9._-`; another one is replaced), which the answer "
+        "and the logs name, and a `traceparent` (W3C), which is continued. Times are RFC 3339 in UTC with milliseconds."
     ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",

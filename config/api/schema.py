@@ -54,11 +54,23 @@ IF_NONE_MATCH = OpenApiParameter(
 )
 
 
+CONSISTENCY_TOKEN = OpenApiParameter(
+    "Consistency-Token",
+    {"type": "string", "pattern": "^[0-9]{1,19}:[A-Za-z0-9_-]{43}$"},
+    OpenApiParameter.HEADER,
+    description="That of a write's answer: this call sees it, and never an older state. Your own writes need none.",
+)
+
+
 class Schema(AutoSchema):
     """Names operations by resource and action (`tasks_list`), and groups them by the first path segment."""
 
     def get_tags(self) -> list[str]:
         return [self.path.removeprefix("/v1/").split("/")[0]]
+
+    def get_override_parameters(self) -> list[Any]:
+        """Every read takes a token; `extend_schema` puts an operation's own parameters in front."""
+        return [CONSISTENCY_TOKEN] if self.method == "GET" else []
 
     def map_parsers(self) -> list[str]:
         """The second media type is that of patches; elsewhere it is refused."""
@@ -105,7 +117,7 @@ def operations(**described: Callable[[Any], Any]) -> Callable[[type[T]], type[T]
     return decorate
 
 
-_ALWAYS = (401, 403, 429, 503)
+_ALWAYS = (400, 401, 403, 429, 503)
 
 
 def operation(answer: Any, *, status: int = 200, errors: Sequence[int] = ()) -> dict[str, Any]:

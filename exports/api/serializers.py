@@ -29,8 +29,12 @@ class Filter(serializers.Field[dict[str, Any], Any, Any, Any]):
 
 
 class ExportCreate(fields.Body):
-    format = fields.Choice(choices=Format.choices)
-    filter = Filter(required=False, help_text='As the task list\'s query: {"status": "completed"}.')
+    """Which tasks are wanted, and as what."""
+
+    format = fields.Choice(choices=Format.choices, help_text="CSV with a head line, or a JSON object a line.")
+    filter = Filter(
+        required=False, help_text='As the task list\'s query: {"status": "completed"}; all own tasks by default.'
+    )
 
 
 class ExportOut(serializers.Serializer[Any]):
@@ -39,11 +43,11 @@ class ExportOut(serializers.Serializer[Any]):
     filter = serializers.DictField()
     status = serializers.ChoiceField(choices=Status.choices)
     progress = serializers.FloatField(help_text="0 to 1.")
-    rows = serializers.IntegerField()
-    bytes = serializers.IntegerField()
-    error = serializers.CharField(allow_null=True)
+    rows = serializers.IntegerField(help_text="Tasks that are written by now.")
+    bytes = serializers.IntegerField(help_text="The file's size, once it is completed.")
+    error = serializers.CharField(allow_null=True, help_text="Why it has failed; else null.")
     created_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="When the file goes; null before completion.")
 
 
 CREATE = ExportCreate()

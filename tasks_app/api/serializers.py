@@ -11,26 +11,41 @@ from tasks_app.representation import FIELDS
 
 
 class TaskCreate(fields.Body):
-    title = fields.Text(min_length=1, max_length=200, blank=False)
-    description = fields.Text(max_length=10_000, required=False)
-    status = fields.Choice(choices=Status.choices, required=False)
-    priority = fields.Choice(choices=Priority.choices, required=False)
-    due_at = fields.Time(required=False, allow_null=True)
+    """A new task. Text is kept byte for byte."""
+
+    title = fields.Text(min_length=1, max_length=200, blank=False, help_text="Characters; not white space only.")
+    description = fields.Text(max_length=10_000, required=False, help_text="Characters; empty by default.")
+    status = fields.Choice(choices=Status.choices, required=False, help_text="`pending` by default.")
+    priority = fields.Choice(choices=Priority.choices, required=False, help_text="`normal` by default.")
+    due_at = fields.Time(
+        required=False, allow_null=True, help_text="With an offset; kept in UTC with milliseconds. Null by default."
+    )
     labels = fields.Texts(
-        child=fields.Text(min_length=1, max_length=50), max_length=20, required=False, help_text="Unique."
+        child=fields.Text(min_length=1, max_length=50),
+        max_length=20,
+        required=False,
+        help_text="Unique; none by default.",
     )
     assignee = fields.Text(
-        min_length=1, max_length=255, required=False, allow_null=True, help_text="A user id, or null."
+        min_length=1, max_length=255, required=False, allow_null=True, help_text="A known user's id; null by default."
     )
 
 
 class TaskPatch(TaskCreate):
     """A JSON merge patch (RFC 7396): what is not sent is not touched, null empties, arrays are replaced whole."""
 
-    title = fields.Text(min_length=1, max_length=200, blank=False, required=False)
-    description = fields.Text(max_length=10_000, required=False, allow_null=True)
+    title = fields.Text(
+        min_length=1, max_length=200, blank=False, required=False, help_text="Characters; not white space only."
+    )
+    description = fields.Text(max_length=10_000, required=False, allow_null=True, help_text="Characters; null: empty.")
+    status = fields.Choice(choices=Status.choices, required=False, help_text="All that an assignee may name.")
+    priority = fields.Choice(choices=Priority.choices, required=False)
     labels = fields.Texts(
-        child=fields.Text(min_length=1, max_length=50), max_length=20, required=False, allow_null=True
+        child=fields.Text(min_length=1, max_length=50),
+        max_length=20,
+        required=False,
+        allow_null=True,
+        help_text="Unique; replaced as a whole; null: none.",
     )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:

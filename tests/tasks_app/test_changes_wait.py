@@ -10,7 +10,9 @@ import pytest
 from django.db import connection, connections
 
 from config.cache import gate
-from tasks_app.services import news
+from config.data import reading
+from config.events.models import Event
+from tasks_app.services import changes, news
 from tests.cast import Answer, Caller, assert_problem
 from tests.config.servers import eventually
 from tests.tasks_app.feed import CHANGES, read
@@ -64,6 +66,22 @@ def test_a_change_of_an_own_task_by_another_wakes_its_owner(alice: Caller, ada: 
     with waiting(behind(alice)) as answers:
         ada.patch(where(task), {"title": "x"})
     assert [row["type"] for row in answers[0].json()["results"]] == ["task.updated"]
+
+
+def test_the_read_after_the_news_must_see_them(alice: Caller, ada: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The primary has told them, and a replica may not know of them yet."""
+    task, call, read_page = alice.make(), behind(alice), changes.read
+    seen: list[frozenset[int]] = []
+
+    def read_and_tell(*arguments: Any) -> changes.Page:
+        seen.append(reading.demanded())
+        return read_page(*arguments)
+
+    monkeypatch.setattr(changes, "read", read_and_tell)
+    with waiting(call):
+        ada.patch(where(task), {"title": "x"})
+    xid = Event.objects.order_by("-id")[0].xid
+    assert [xid in demanded for demanded in seen] == [False, True]
 
 
 def test_a_change_of_another_wakes_nobody(alice: Caller, bob: Caller) -> None:
