@@ -19,6 +19,7 @@ from config.events.models import Event
 from tasks_app.models import Task
 from tests.accounts.keycloak import Mint
 from tests.cast import PEOPLE, Caller
+from tests.config.documented import assert_documented
 
 pytestmark = pytest.mark.django_db
 # Alice owns the task and carol is its assignee. Bob, a person, and the service account are strangers with a role, vera
@@ -99,6 +100,7 @@ MATRIX = [
         for path in ("/v1/openapi.json", "/v1/docs", "/v1/redoc", "/livez", "/problems/not-found")
     ),
 ]
+PROTECTED = [row for row in MATRIX if row.statuses.split()[0] == "401"]
 # Pages for people and answers to probes, which have tests of their own.
 ELSEWHERE = ("admin/", "oidc/", "readyz")
 
@@ -150,6 +152,8 @@ def test_the_table(new_world: Callable[[], World], actor: Callable[[str], Caller
         caller, before = actor(name), _state()
         answer = caller.call(row.method, row.path.format(**world), _filled(row.body, world))
         statuses[name] = answer.status_code
+        if row in PROTECTED:
+            assert_documented(row.method, answer.resolver_match.route, answer)
         if answer.status_code in {401, 403, 404}:
             assert answer.headers["Content-Type"] == "application/problem+json"
             assert _state() == before, "a refused call changes nothing and leaves no event"
@@ -205,9 +209,6 @@ def test_a_view_that_does_not_say_who_may_call_it_is_closed(tokens: Mint, redis:
     headers = {"authorization": f"Bearer {PEOPLE['ada'].token(tokens)}"}
     answer = Forgetful.as_view({"get": "list"})(RequestFactory().get("/", headers=headers))
     assert (answer.status_code, b"open" in answer.content) == (403, False)
-
-
-PROTECTED = [row for row in MATRIX if row.statuses.split()[0] == "401"]
 
 
 @pytest.mark.parametrize("row", PROTECTED, ids=lambda row: f"{row.method} {row.path}")
