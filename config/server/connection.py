@@ -108,7 +108,7 @@ class Connection(Reading):
 
     def _send(self, response: Response, environ: Environ) -> None:
         if self._is_closing:
-            response.close()
+            self._drop(response)
         elif isinstance(response, Later):
             self._start(self._call_later(response, environ))
         else:
@@ -125,10 +125,15 @@ class Connection(Reading):
             or not (isinstance(response, HttpResponse) or response.has_header("Content-Length"))
         )
 
+    def _drop(self, response: Response) -> None:
+        """What is no stream was closed with its call. Never in the loop: Django looks at its connections then."""
+        if response.streaming:
+            self._worker.start(self._calls.in_thread(response.close))
+
     def _write(self, head: bytes, response: Response, closes: bool) -> None:
         if self._request.method == "HEAD" or response.status_code in heads.WITHOUT_BODY:
             self._transport.write(head)
-            response.close()
+            self._drop(response)
         elif isinstance(response, HttpResponse):
             self._transport.write(head + response.content)
         else:

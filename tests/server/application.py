@@ -4,10 +4,12 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.core.signals import request_finished
 from django.http import HttpResponse, StreamingHttpResponse
 
 from config.cache import shelf
@@ -80,6 +82,14 @@ def _tell(request: WSGIRequest) -> HttpResponse:
     return HttpResponse(f"{request.method} {request.path} {request.META['HTTP_HOST']} {request.read().decode()} {told}")
 
 
+def _look_at_connections(**_: Any) -> None:
+    """As Django does with its databases', which it refuses to do in an event loop."""
+    with suppress(RuntimeError):
+        asyncio.get_running_loop()
+        print('{"event": "connections looked at in the loop"}', flush=True)  # noqa: T201
+
+
+request_finished.connect(_look_at_connections)
 _ANSWERS: dict[str, Any] = {
     "/livez": lambda request: HttpResponse("alive"),
     "/v1/tasks/sleep": _sleep,  # in the loop
@@ -88,6 +98,7 @@ _ANSWERS: dict[str, Any] = {
     "/v1/tasks/wake": _wake,
     "/v1/tasks/told": lambda request: HttpResponse(str(told)),
     "/waiting": lambda request: HttpResponse(str(waiting)),
+    "/v1/tasks/empty": lambda request: HttpResponse(status=204),
     "/stream": _stream,
     "/broken": lambda request: _stream(request, broken=True),
     "/taken": lambda request: HttpResponse(str(taken)),

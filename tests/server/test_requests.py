@@ -108,6 +108,22 @@ def test_head_has_the_head_of_get_and_no_body(server: Server) -> None:
         assert client.answer().body == b"alive"
 
 
+def test_an_answer_without_a_body_is_the_end_of_its_call(server: Server) -> None:
+    """Nothing is left to do in the loop, where Django would refuse it, and the next answer is that of the next call."""
+    with Client(server.port) as client:
+        for method, target in (
+            ("GET", "/v1/tasks/empty"),
+            ("HEAD", "/livez"),
+            ("HEAD", "/stream"),
+            ("HEAD", "/sleep?seconds=0"),
+        ):
+            client.ask(method, target)
+            assert client.answer(with_body=False).status in {200, 204}
+            client.ask("GET", "/livez")
+            assert client.answer().body == b"alive"
+    assert server.lines(event="connections looked at in the loop") == []
+
+
 def test_the_absolute_form_names_the_host(server: Server) -> None:
     with Client(server.port) as client:
         client.ask("GET", "http://localhost/v1/tasks/tell")
