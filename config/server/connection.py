@@ -32,6 +32,7 @@ class Connection(Reading):
         self._calls = worker.calls
         self._waiting: asyncio.Task[Any] | None = None  # for news
         self._is_called = False  # in a thread
+        self._is_answered = False  # the request that was read last, or a part of it
         self._has_ended = False  # the client's own side
         self._writable = asyncio.Event()
         self._writable.set()
@@ -61,7 +62,7 @@ class Connection(Reading):
     def _serve(self) -> None:
         if not self._is_complete or self._is_busy or self._is_closing or not self._writable.is_set():
             return
-        self._is_complete, self.deadline = False, _NEVER
+        self._is_complete, self._is_answered, self.deadline = False, False, _NEVER
         environ = environs.of(self._request, b"".join(self._body), self._server, self._client)
         self._body = []
         if not self._calls.is_short(environ):
@@ -131,6 +132,7 @@ class Connection(Reading):
             self._worker.start(self._calls.in_thread(response.close))
 
     def _write(self, head: bytes, response: Response, closes: bool) -> None:
+        self._is_answered = True
         if self._request.method == "HEAD" or response.status_code in heads.WITHOUT_BODY:
             self._transport.write(head)
             self._drop(response)
@@ -175,7 +177,11 @@ class Connection(Reading):
     def _fail(self) -> None:
         """Outside of Django, which answers each exception of a view."""
         logger.exception("a call failed in the server")
-        self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR)
+        if self._is_answered:  # a second answer would pass for that of the next request
+            self._is_closing = True
+            self._reset()
+        else:
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _address(transport: Any, name: str) -> tuple[str, str]:

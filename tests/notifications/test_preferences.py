@@ -92,6 +92,11 @@ def test_every_bad_member_is_named_and_nothing_changes(alice: Caller) -> None:
     assert alice.get(URL).json() == DEFAULT
 
 
+@pytest.mark.parametrize("name", ["", " ", "localtime", "Factory", "UTC "])
+def test_a_time_zone_is_one_everywhere(alice: Caller, name: str) -> None:
+    assert pointers(alice.patch(URL, {"time_zone": name})).keys() == {"#/time_zone"}
+
+
 def test_a_muted_mail_is_not_sent_and_a_muted_inbox_shows_nothing(alice: Caller) -> None:
     assert [row.email_status for row in complete(alice)] == [EmailStatus.PENDING]
     alice.patch(URL, muted(email=False))
