@@ -12,9 +12,9 @@ from django.test import RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from rest_framework.request import Request
 
+from accounts import denials
 from config.api.models import IdempotencyKey
 from config.api.views import ApiViewSet
-from config.cache import gate
 from config.events.models import Event
 from tasks_app.models import Task
 from tests.accounts.keycloak import Mint
@@ -128,7 +128,7 @@ def new_world(actor: Callable[[str], Caller], limits: Callable[..., None]) -> Ca
     alice, (_, carol), (_, dora) = actor("alice"), OTHERS["carol"], OTHERS["dora"]
     for name in ("carol", "dora"):
         assert actor(name).get("/v1/me").status_code == 200
-    gate.deny_issued_before(dora, int(time.time()) + 1, 60)
+    denials.deny_subject(dora, int(time.time()) + 1)
 
     export = alice.post("/v1/exports", {"format": "csv"}).json()["id"]  # one: only few may wait at a time
 
@@ -214,7 +214,7 @@ def test_a_view_that_does_not_say_who_may_call_it_is_closed(tokens: Mint, redis:
 @pytest.mark.parametrize("row", PROTECTED, ids=lambda row: f"{row.method} {row.path}")
 def test_nobody_gets_in_with_a_denied_token(world: World, client_for: Callable[..., Caller], row: Row) -> None:
     ada = client_for("ada")
-    gate.deny_session(PEOPLE["ada"].id, "session-of-ada", 60)
+    denials.deny_session(PEOPLE["ada"].id, "session-of-ada")
     answer = ada.call(row.method, row.path.format(**world), _filled(row.body, world))
     assert answer.status_code == 401
     assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
