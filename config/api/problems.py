@@ -105,7 +105,8 @@ CATALOGUE: dict[str, Kind] = {
     "unavailable": Kind(
         503,
         "Temporarily unavailable",
-        "A part that this call needs is down. Nothing was changed. Repeat after `Retry-After` seconds.",
+        "A part that this call needs is down. Repeat after `Retry-After` seconds, a write with the same"
+        " `Idempotency-Key`: when only its answer was lost, it is not done twice.",
         REDUCED_CAPACITY,
     ),
 }
@@ -183,7 +184,8 @@ def of(error: BaseException) -> Problem:  # noqa: PLR0911, PLR0912 (one case a l
             return Problem("bad-request", "The request is malformed or has too many parts.")
         case OperationalError() | InterfaceError():
             logger.warning("database unavailable", extra={"error": str(error)})
-            return unavailable("The database does not answer. Nothing was changed.")
+            # Not "nothing was changed": it may have been the answer to COMMIT that was lost.
+            return unavailable("The database does not answer. Repeat a write with its Idempotency-Key: it may be done.")
         case DatabaseError() if _read_only(error):
             logger.warning("database read-only", extra={"error": str(error)})
             return unavailable("The database takes no writes at the moment. Nothing was changed.")
