@@ -1,5 +1,6 @@
 """The same calls to the issuer and to the real Keycloak of `make stack`: the answers have the same shape."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ import jwt
 import pytest
 
 from config.launch.client import LocalSystem
+from tests.config.servers import eventually
 from tests.launch.issuer.browser import ALICE, Api, claims, redirected
 
 
@@ -142,7 +144,10 @@ def test_admin_answers_have_no_field_of_their_own(issuer: Api, keycloak: Api, pa
     for api in (issuer, keycloak):  # an event of each kind
         api.admin("POST", f"users/{ALICE}/logout").raise_for_status()
         api.password("alice")
+    ended = int(time.time())
     assert fields(issuer) <= fields(keycloak)
+    # The logout refuses what was issued in its second, also to the tests that come next.
+    eventually(lambda: int(time.time()) > ended, "the end of the second of the logout")
 
 
 def test_refusals_of_the_admin_api(issuer: Api, keycloak: Api) -> None:
