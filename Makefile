@@ -59,7 +59,7 @@ test-fast: install-dev ## run the tests that need no server, in under a minute
 FAULT_PAIRS ?= 10000
 faults: install-dev ## run the drills that stop, freeze and delay real parts at length: FAULT_PAIRS=10000
 	@FAULT_PAIRS=$(FAULT_PAIRS) RATE_LIMIT_USER=1000000/m RATE_LIMIT_IP=100000/m $(LAUNCH) with-stack \
-		env -u RATE_LIMIT_USER -u RATE_LIMIT_IP $(PYTHON) -m pytest tests/faults -rP --show-capture=stdout $(ARGS)
+		env -u RATE_LIMIT_USER -u RATE_LIMIT_IP LOG_LEVEL=WARNING $(PYTHON) -m pytest tests/faults -rP --show-capture=stdout $(ARGS)
 
 .PHONY: bench
 bench: install-dev ## measure a system of its own with wrk: BENCH_TASKS=100000, REFERENCE=<folder> to compare

@@ -7,13 +7,11 @@ wait who waits for the end of it.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import psycopg
 import pytest
 
 from tests.faults.callers import READERS, WRITERS, Crowd
-from tests.faults.waiting import redis_is_believed
+from tests.faults.waiting import redis_is_believed, replica_catches_up
 from tests.journeys.system import System, eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
@@ -58,20 +56,6 @@ def test_a_frozen_pooler_holds_nobody_until_it_thaws(real_system: System) -> Non
     assert log.slowest().seconds < 6, log.slowest()
     assert len(answers) > 4 * CALLERS, "they were answered meanwhile, not at its end"
     all_is_well(real_system)
-
-
-def replica_catches_up(system: System) -> None:
-    """What a replica does not have when its primary freezes, nobody has: its writer is told so, and nobody else."""
-
-    def ask(part: str, sql: str) -> Any:
-        with psycopg.connect(system.local.part(part).url, autocommit=True) as connection:
-            row = connection.execute(sql).fetchone()
-            return row and row[0]
-
-    written = ask("postgres-primary", "SELECT pg_current_wal_lsn()")
-    eventually(
-        lambda: ask("postgres-replica", f"SELECT pg_last_wal_replay_lsn() >= '{written}'"), 30, "the replica has it"
-    )
 
 
 @pytest.mark.parametrize("how", ["frozen", "dead"])
