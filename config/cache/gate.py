@@ -31,7 +31,10 @@ if before and tonumber(ARGV[4]) <= (tonumber(before) or math.huge) then denied =
 if denied == 0 and KEYS[3] ~= KEYS[2] and redis.call('EXISTS', KEYS[3]) == 1 then denied = 1 end
 local now = milliseconds()
 local usage = window(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), now, tonumber(ARGV[3]))
-return {denied, redis.call('LRANGE', KEYS[4], 0, -1), usage[1], usage[2], usage[3], usage[4], now}
+local wrote, left = {}, redis.call('PTTL', KEYS[4])
+-- The version before gave it no more than a minute; what is junk may have no end.
+if left > tonumber(ARGV[5]) or left <= 60000 then wrote = redis.call('LRANGE', KEYS[4], 0, -1) end
+return {denied, wrote, usage[1], usage[2], usage[3], usage[4], now}
 """
 )
 _COUNT = Script(
@@ -97,7 +100,7 @@ def enter(
         _key(subject, f"denied:{session}") if session else denied,
         _key(subject, "wrote"),
     ]
-    commands = [_ENTER.on(keys, [rate.limit, rate.window * 1000, cost, issued_at]), memory.ASK]
+    commands = [_ENTER.on(keys, [rate.limit, rate.window * 1000, cost, issued_at, marks.LEFT]), memory.ASK]
     look = None if place is None or redis.lately_back() else Look(place)
     if look is not None:
         commands.append(look.command())

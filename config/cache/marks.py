@@ -16,7 +16,10 @@ from config.cache.keys import key
 from config.cache.redis import Unavailable
 from config.cache.shelf import Place
 
-WRITE_MEMORY = 60  # seconds for which a principal's own writes are remembered; a replica behind more is not read
+WRITE_MEMORY = 60  # seconds for which a principal's own writes are looked for; a replica behind more is not read
+# Milliseconds that they have left when they are looked for no longer. A full Redis lets go first what ends first, which
+# must not be this while a replica may lack the write.
+LEFT = shelf.TOUCHED
 # Of two writes at the same time the one with the lower transaction id may commit last, so one id is not enough.
 _WRITES_KEPT = 16
 
@@ -30,7 +33,7 @@ if type(pushed) == 'table' then  -- an error: junk
 end
 redis.call('LREM', KEYS[1], 1, '-' .. ARGV[1])
 redis.call('LTRIM', KEYS[1], 0, ARGV[2])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return milliseconds()
 """
 )
@@ -39,7 +42,7 @@ _told = threading.local()
 
 def remember(subject: str, xid: int) -> Command:
     """Makes the next reads of this principal see transaction `xid`; below zero: one that may have been committed."""
-    return _REMEMBER.on([key(subject, "wrote")], [xid, _WRITES_KEPT - 1, WRITE_MEMORY])
+    return _REMEMBER.on([key(subject, "wrote")], [xid, _WRITES_KEPT - 1, 1000 * WRITE_MEMORY + LEFT])
 
 
 def tell(

@@ -184,7 +184,24 @@ def test_recent_writes_are_told_to_their_writer_only(redis: Any) -> None:
         gate.remember_write("alice", xid)
     assert set(enter().wrote) == {7, 8, 9}
     assert enter("bob").wrote == ()
-    assert 0 < redis.ttl("tm:{alice}:wrote") <= marks.WRITE_MEMORY
+
+
+def test_a_write_is_looked_for_as_long_as_a_replica_may_lack_it(redis: Any) -> None:
+    gate.remember_write("alice", 7)
+    key, lasts = "tm:{alice}:wrote", 1000 * marks.WRITE_MEMORY + marks.LEFT
+    assert marks.LEFT < redis.pttl(key) <= lasts
+    redis.pexpire(key, marks.LEFT)
+    assert enter().wrote == ()
+    redis.pexpire(key, 1000 * marks.WRITE_MEMORY)
+    assert enter().wrote == (7,), "as the version before left it"
+    gate.remember_write("alice", 8)
+    assert 8 in enter().wrote
+    assert redis.pttl(key) > marks.LEFT
+
+
+def test_a_full_redis_lets_a_memory_of_writes_go_after_what_is_kept_of_reads(settings: Any) -> None:
+    """It takes what ends first: a memory that is still looked for ends later than the newest read of anybody."""
+    assert marks.LEFT > 1000 * settings.CACHE_TTL
 
 
 def test_the_memory_of_writes_is_bounded(redis: Any) -> None:
