@@ -1,12 +1,16 @@
 """A Redis that is killed, frozen, full or new costs one failed call, and then nothing until it answers again."""
 
+import socket
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from config.cache import gate, memory
 from config.cache import redis as house_redis
 from config.cache.redis import Unavailable
+from tests.cast import Caller
 from tests.config.servers import LONG_AGO, OwnRedis, eventually
 
 pytestmark = pytest.mark.stack
@@ -50,6 +54,53 @@ def test_a_frozen_redis_is_left_alone_until_it_is_back(own: OwnRedis) -> None:
     own.thaw()
     eventually(house_redis.available, "the breaker closes")
     assert house_redis.call("GET", "a") == b"1"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_it_is_left_alone_no_call_of_the_api_touches_a_socket(
+    own: OwnRedis, alice: Caller, touched: list[str]
+) -> None:
+    """Of Python's: PostgreSQL's are its library's. So what a call loses to Redis is a look at a flag."""
+
+    def calls() -> int:
+        task = alice.make()
+        for path in (f"/v1/tasks/{task['id']}", "/v1/tasks", "/v1/tasks?sort=due_at", "/v1/me"):
+            assert alice.get(path).status_code == 200
+        assert alice.patch(f"/v1/tasks/{task['id']}", {"title": "changed"}).status_code == 200
+        assert alice.delete(f"/v1/tasks/{task['id']}").status_code == 204
+        seen = len(touched)
+        touched.clear()
+        return seen
+
+    calls()  # it has fetched the signing keys
+    assert calls() > 0
+    own.freeze()
+    call_fails()
+    touched.clear()
+    assert calls() == 0
+    own.thaw()
+    eventually(house_redis.available, "the breaker closes")
+    assert calls() > 0
+
+
+@pytest.fixture
+def touched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What this thread does with sockets; the probe has a thread of its own."""
+    names, me = list[str](), threading.get_ident()
+
+    def counted(name: str) -> Callable[..., Any]:
+        plain = getattr(socket.socket, name)
+
+        def call(*arguments: Any) -> Any:
+            if threading.get_ident() == me:
+                names.append(name)
+            return plain(*arguments)
+
+        return call
+
+    for name in ("connect", "send", "sendall", "recv", "recv_into"):
+        monkeypatch.setattr(socket.socket, name, counted(name))
+    return names
 
 
 def test_a_late_answer_is_not_given_to_the_next_question(own: OwnRedis) -> None:
