@@ -46,7 +46,7 @@ class Instances:
             "DATABASE_DIRECT_URL": _url(pair, "primary", API),
             "DATABASE_REPLICA_URLS": _url(pair, "replica", READER),
             "CACHE_URL": own.url,
-            "CACHE_TIMEOUT": "1s",  # a busy machine is no broken Redis
+            "CACHE_TIMEOUT": "2s",  # a busy machine is no broken Redis
             "OIDC_ISSUER": issuer,
             "API_WORKERS": "1",
             "ALLOWED_HOSTS": "127.0.0.1",
