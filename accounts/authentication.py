@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from mozilla_django_oidc.contrib.drf import OIDCAuthentication
 from rest_framework.request import Request
 
-from accounts import denials, sightings
+from accounts import denials, entry, sightings
 from accounts.backend import KeycloakBackend, NotReady
 from accounts.keys import NoKeys
 from accounts.principal import Principal
@@ -37,10 +37,8 @@ class KeycloakAuthentication(OIDCAuthentication):  # type: ignore[misc] # the pa
                 plain, _challenge("unauthenticated", None, "Send a Keycloak access token as `Authorization: Bearer …`.")
             )
         principal = self._principal(plain, token)
-        verdict = gate.enter(
-            principal.id,
-            session=principal.sid,
-            issued_at=principal.issued_at,
+        verdict = plain.META.pop(entry.VERDICT, None) or entry.verdict(
+            principal,
             cost=_cost(request),
             place=_of_view(request, "place", principal.id),
             beside=_of_view(request, "beside", principal.id),

@@ -31,19 +31,31 @@ _lock = threading.Lock()
 
 def principal(token: str, access: Access) -> Principal:
     """Who calls with this token. Raises tokens.InvalidToken or keys.NoKeys."""
-    digest = sha256(token.encode("utf-8", "replace")).digest()
-    entry = _entries.get(digest)
+    remembered = known(token, access)
+    if remembered is not None:
+        return remembered
+    claims, kid = tokens.access_token(token)
+    entry = _Entry(claims, kid, access, of(claims, access.matrix))
+    _remember(_digest(token), entry)
+    return entry.principal
+
+
+def known(token: str, access: Access) -> Principal | None:
+    """Who calls with this token, if it was verified before."""
+    entry = _entries.get(_digest(token))
     if entry is None or not _still_good(entry):
-        claims, kid = tokens.access_token(token)
-        entry = _Entry(claims, kid, access, of(claims, access.matrix))
-        _remember(digest, entry)
-    elif entry.access is not access:
+        return None
+    if entry.access is not access:
         entry.principal, entry.access = of(entry.claims, access.matrix), access
     return entry.principal
 
 
 def forget() -> None:
     _entries.clear()
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "replace")).digest()
 
 
 def _still_good(entry: _Entry) -> bool:

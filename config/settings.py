@@ -51,6 +51,7 @@ MIDDLEWARE = [
     "config.observability.middleware.ObserveMiddleware",
     "config.api.cors.CorsMiddleware",
     "config.api.middleware.GuardMiddleware",
+    "tasks_app.api.hits.HitsMiddleware",
     "config.api.middleware.PagesMiddleware",
 ]
 PAGES_MIDDLEWARE = [

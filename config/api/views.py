@@ -28,12 +28,16 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RENDERER = JSONRenderer()
 
 
-_ALLOWED: dict[tuple[Any, ...], str] = {}
-
-
 @cache
 def _instances(classes: tuple[type[Any], ...]) -> list[Any]:
     return [each() for each in classes]
+
+
+@cache
+def allowed(*methods: str) -> str:
+    """`Allow` of a route of which these methods have actions."""
+    have = {*methods, "options"} | ({"head"} if "get" in methods else set())
+    return ", ".join(name.upper() for name in ViewSet.http_method_names if name in have)
 
 
 class ApiViewSet(ViewSet):
@@ -60,11 +64,7 @@ class ApiViewSet(ViewSet):
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        """`Allow`, which is found out once a route."""
-        route = (type(self), *self.action_map)
-        if route not in _ALLOWED:
-            _ALLOWED[route] = ", ".join(self.allowed_methods)
-        return {"Allow": _ALLOWED[route]}
+        return {"Allow": allowed(*self.action_map)}
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         made = super().initialize_request(request, *args, **kwargs)
@@ -115,7 +115,7 @@ class ApiViewSet(ViewSet):
             response = super().dispatch(request, *args, **kwargs)
         if response.status_code == 304:
             limits.refund(request)
-        _finish(request, response)
+        finish(request, response)
         return response
 
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]
@@ -188,7 +188,8 @@ def remember_again(request: Request, replay: HttpResponseBase) -> None:
             gate.remember_write(caller(request).id, consistency.decode(token))
 
 
-def _finish(request: HttpRequest, response: HttpResponseBase) -> None:
+def finish(request: HttpRequest, response: HttpResponseBase) -> None:
+    """What each answer of /v1 says of its keeping and of the caller's limits."""
     headers = response.headers
     headers.setdefault("Cache-Control", "private, no-cache")
     headers["Vary"] = "Authorization"

@@ -103,12 +103,20 @@ class Look:
         self._memory = known
         self._entry, self._leads, self._waits = answer[0], answer[1] == LEADS, answer[1] == WAITS
 
+    def hit(self, space: str, decode: Decode[T]) -> T | None:
+        """What was found, if it may be shown; None has not been counted yet: `read` goes on."""
+        kept = self._kept(decode)
+        if kept is not None:
+            _series(space, "hit").inc()
+        return kept
+
     def read(self, space: str, decode: Decode[T], load: Load[T]) -> T:
-        kept, result = self._kept(decode), "hit"
-        if kept is None and self._waits:
-            kept, result = self._wait(decode), "waited"
-        _series(space, result if kept is not None else "miss").inc()
-        return kept if kept is not None else self._fill(load)
+        kept = self.hit(space, decode)
+        if kept is not None:
+            return kept
+        kept = self._wait(decode) if self._waits else None
+        _series(space, "miss" if kept is None else "waited").inc()
+        return self._fill(load) if kept is None else kept
 
     def _kept(self, decode: Decode[T]) -> T | None:
         entry = self._entry

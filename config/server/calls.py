@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import unquote
 
 from django.core.handlers.wsgi import WSGIHandler
+from django.db import close_old_connections
 from django.http import HttpResponse, StreamingHttpResponse
 from prometheus_client import Counter
 
@@ -77,6 +78,7 @@ class Calls:
     def call(self, environ: Environ) -> Response:
         """Django's own answer. All that it does at the end of a request is done, unless the answer is a stream."""
         patience.begin_call()
+        close_old_connections()
         response = cast(Response, self._application(environ, _start_response))
         if not response.streaming:
             response.close()

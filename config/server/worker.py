@@ -8,8 +8,9 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from django.core.signals import request_started
-from django.db import connections, reset_queries
+from django.core.cache import close_caches
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, connections, reset_queries
 from gunicorn.workers.gasgi import ASGIWorker
 
 from config.cache import shelf
@@ -20,6 +21,14 @@ from config.server.parsing import Parser
 from config.server.reading import Reading
 
 _LONGEST_LOOK = 0.1  # seconds for what another call reads: then this one reads itself, as the loop must go on
+# What Django does at both ends of a call: queries are kept for debugging only, connections are looked at once (Calls),
+# and our caches have nothing to close.
+_AT_EACH_CALL = (
+    (request_started, reset_queries),
+    (request_started, close_old_connections),
+    (request_finished, close_old_connections),
+    (request_finished, close_caches),
+)
 _EVERY = 1.0  # seconds between two looks at deadlines, and two signs of life
 
 
@@ -41,7 +50,8 @@ class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
 
     def load_wsgi(self) -> None:
         patience.is_on, shelf.longest_wait = True, _LONGEST_LOOK
-        request_started.disconnect(reset_queries)  # which are kept for debugging only
+        for signal, receiver in _AT_EACH_CALL:
+            signal.disconnect(receiver)
         # asgiref's own, in a process whose calls see no event loop, is this one at ten times the price.
         connections._connections = threading.local()  # type: ignore[attr-defined]
         self.calls = Calls(self.app.wsgi(), self.cfg.threads)

@@ -17,7 +17,7 @@ from django.http import HttpResponse
 
 from accounts.principal import Principal
 from config.cache import shelf
-from config.cache.shelf import ITSELF, Look, Place, Read
+from config.cache.shelf import ITSELF, Decode, Look, Place, Read
 from config.data import reading
 from config.data.snapshots import SEEN
 from tasks_app.models import Task
@@ -39,7 +39,7 @@ class Kept(NamedTuple):
     body: bytes
 
 
-def place(task: UUID) -> Place | None:
+def place(task: UUID | str) -> Place | None:
     return Place(str(task), ITSELF) if settings.CACHE_TTL else None
 
 
@@ -64,13 +64,22 @@ def _of_entry(payload: bytes) -> tuple[list[Any], bytes]:
     return orjson.loads(head), body
 
 
-def task(principal: Principal, identifier: UUID, look: Look | None) -> Kept | None:
-    """A living task that the principal may see, else None: judged here for what was kept, else by the database."""
-
+def _task_for(principal: Principal, identifier: str) -> Decode[Kept]:
     def decode(payload: bytes) -> Kept | None:
         (name, version, owner, assignee), body = _of_entry(payload)
-        right = name == str(identifier) and visible(principal, owner, assignee)
+        right = name == identifier and visible(principal, owner, assignee)
         return Kept(version, body) if right else None
+
+    return decode
+
+
+def task_hit(principal: Principal, identifier: str, look: Look) -> Kept | None:
+    """A task (by its id in lower case) that is kept and that the principal may see."""
+    return look.hit("task", _task_for(principal, identifier))
+
+
+def task(principal: Principal, identifier: UUID, look: Look | None) -> Kept | None:
+    """A living task that the principal may see, else None: judged here for what was kept, else by the database."""
 
     def load() -> Read[Kept | None]:
         row = reading.read(lambda: _row(principal, identifier))
@@ -80,7 +89,7 @@ def task(principal: Principal, identifier: UUID, look: Look | None) -> Kept | No
         body = text.encode()
         return Read(Kept(version, body), seen, _entry(identifier, version, owner, assignee, body))
 
-    return shelf.read(look, "task", decode, load)
+    return shelf.read(look, "task", _task_for(principal, str(identifier)), load)
 
 
 def _row(principal: Principal, identifier: UUID) -> Any:
@@ -105,20 +114,29 @@ def _statement(reads_all: bool) -> tuple[str, tuple[str, ...]]:
     return sql.replace(_FROM, "FROM task_by_id(%s) AS task"), parameters
 
 
-def page(
-    principal: Principal, query: str, look: Look | None, load: Callable[[], tuple[HttpResponse, str]]
-) -> HttpResponse:
-    """The kept answer to `query`, or that of `load`, which also tells what it had seen."""
-
+def _page_for(principal: Principal, query: str) -> Decode[HttpResponse]:
     def decode(payload: bytes) -> HttpResponse | None:
         (owner, kept_query, link), body = _of_entry(payload)
         if (owner, kept_query) != (principal.id, query):
             return None
         return HttpResponse(body, content_type="application/json", headers={"Link": link} if link else {})
 
+    return decode
+
+
+def page_hit(principal: Principal, query: str, look: Look) -> HttpResponse | None:
+    """The kept answer to `query`."""
+    return look.hit("list", _page_for(principal, query))
+
+
+def page(
+    principal: Principal, query: str, look: Look | None, load: Callable[[], tuple[HttpResponse, str]]
+) -> HttpResponse:
+    """The kept answer to `query`, or that of `load`, which also tells what it had seen."""
+
     def read() -> Read[HttpResponse]:
         response, seen = load()
         head = orjson.dumps([principal.id, query, response.headers.get("Link")])
         return Read(response, seen, head + b"\n" + response.content)
 
-    return shelf.read(look, "list", decode, read)
+    return shelf.read(look, "list", _page_for(principal, query), read)

@@ -1,0 +1,92 @@
+"""Reads that the cache answers: one task, and the two hot lists.
+
+What is asked for most has the shortest way: no view is looked for and no framework asked when the caller is plainly
+welcome and his answer is kept. Everything else goes on to the views, with what was found out so far. They would give
+the same answer, header by header: tests/tasks_app/test_hits.py, docs/decisions/0017-hits-before-views.md.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any, cast
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import ResolverMatch, resolve
+
+from accounts import entry
+from accounts.principal import Principal
+from config.api import limits, preconditions, views
+from config.cache.gate import Verdict
+from config.cache.shelf import Place
+from config.observability import context
+from tasks_app.api.tasks import TaskViewSet
+from tasks_app.services import kept
+
+_LIST, _ONE = "/v1/tasks", re.compile(r"/v1/tasks/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+_ANY_TASK = f"{_LIST}/00000000-0000-0000-0000-000000000000"
+# What makes a read more than a plain one: a body, a condition, a state that has to be seen.
+_SPECIAL = (
+    *("CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_ENCODING"),
+    *("HTTP_IF_NONE_MATCH", "HTTP_CONSISTENCY_TOKEN"),
+)
+
+
+class HitsMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        is_read = request.method == "GET" and request.path_info.startswith(_LIST)
+        return (_hit(request) if is_read else None) or self.get_response(request)
+
+
+def _hit(request: HttpRequest) -> HttpResponse | None:
+    meta = request.META
+    if any(meta.get(name) for name in _SPECIAL) or (caller := entry.known(meta)) is None:
+        return None
+    query = meta.get("QUERY_STRING", "")
+    if request.path_info == _LIST:
+        return _answer(request, _LIST, "list", caller, kept.first_page(caller.id, query))
+    match = None if query else _ONE.fullmatch(request.path_info)
+    return _answer(request, _ANY_TASK, "retrieve", caller, kept.place(match[1])) if match else None
+
+
+def _answer(
+    request: HttpRequest, path: str, action: str, caller: Principal, place: Place | None
+) -> HttpResponse | None:
+    if place is None or not caller.may(str(TaskViewSet.required[action])):
+        return None
+    verdict = entry.welcome(request.META, caller, place)
+    if verdict is None:
+        return None
+    response = _kept(request, action, caller, place, verdict)
+    if response is None:
+        request.META[entry.VERDICT] = verdict
+        return None
+    return _finished(request, response, _route(path), caller, verdict)
+
+
+def _kept(request: HttpRequest, action: str, caller: Principal, place: Place, verdict: Verdict) -> HttpResponse | None:
+    if verdict.look is None:
+        return None
+    if action == "list":
+        return kept.page_hit(caller, request.META.get("QUERY_STRING", ""), verdict.look)
+    found = kept.task_hit(caller, place.subject, verdict.look)
+    return None if found is None else preconditions.representation(request, found.version, found.body)
+
+
+def _finished(
+    request: HttpRequest, response: HttpResponse, route: ResolverMatch, caller: Principal, verdict: Verdict
+) -> HttpResponse:
+    """With all that a view adds to its answers, and the log and the metrics to a call."""
+    request.resolver_match = route
+    context.user_id.set(caller.id)
+    response.headers["Allow"] = views.allowed(*cast(Any, route.func).actions)
+    limits.note(request, verdict.usage)
+    views.finish(request, response)
+    return response
+
+
+@cache
+def _route(path: str) -> ResolverMatch:
+    return resolve(path)
