@@ -19,8 +19,9 @@ Meta = dict[str, Any]
 
 def known(meta: Meta) -> Principal | None:
     """Who calls, if his token was verified before and nothing denies all tokens of its age."""
-    access, header = ACCESS.get(), meta.get("HTTP_AUTHORIZATION", "")
-    if access is None or not header.startswith("Bearer "):
+    header = meta.get("HTTP_AUTHORIZATION", "")
+    access = ACCESS.get() if header.startswith("Bearer ") else None
+    if access is None:
         return None
     principal = verified.known(header.removeprefix("Bearer "), access)
     return None if principal is None or principal.issued_at <= access.denied_before else principal

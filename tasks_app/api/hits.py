@@ -41,14 +41,16 @@ class HitsMiddleware:
 
 
 def _hit(request: HttpRequest) -> HttpResponse | None:
-    meta = request.META
-    if any(meta.get(name) for name in _SPECIAL) or (caller := entry.known(meta)) is None:
+    meta, query, path = request.META, request.META.get("QUERY_STRING", ""), request.path_info
+    one = None if query else _ONE.fullmatch(path)
+    if not (one or path == _LIST) or any(meta.get(name) for name in _SPECIAL):
         return None
-    query = meta.get("QUERY_STRING", "")
-    if request.path_info == _LIST:
-        return _answer(request, _LIST, "list", caller, kept.first_page(caller.id, query))
-    match = None if query else _ONE.fullmatch(request.path_info)
-    return _answer(request, _ANY_TASK, "retrieve", caller, kept.place(match[1])) if match else None
+    caller = entry.known(meta)
+    if caller is None:
+        return None
+    if one:
+        return _answer(request, _ANY_TASK, "retrieve", caller, kept.place(one[1]))
+    return _answer(request, _LIST, "list", caller, kept.first_page(caller.id, query))
 
 
 def _answer(

@@ -34,7 +34,7 @@ class Options:
             seconds=number("BENCH_SECONDS", 5),
             rounds=int(number("BENCH_ROUNDS", 3)),
             connections=int(number("BENCH_CONNECTIONS", 16)),
-            workers=int(number("BENCH_WORKERS", 1)),
+            workers=int(number("BENCH_WORKERS", 2)),
             port=int(number("BENCH_PORT", 17000)),
             cases=frozenset(filter(None, env.get("BENCH_CASES", "").split(","))),
             reference=Path(env["REFERENCE"]).resolve() if env.get("REFERENCE") else None,
