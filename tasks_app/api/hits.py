@@ -8,7 +8,7 @@ the same answer, header by header: tests/tasks_app/test_hits.py, docs/decisions/
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import ResolverMatch, resolve
@@ -17,7 +17,7 @@ from accounts import entry
 from accounts.principal import Principal
 from config.api import limits, preconditions, views
 from config.cache.gate import Verdict
-from config.cache.shelf import Place
+from config.cache.shelf import Look, Place
 from config.observability import context
 from tasks_app.api.tasks import TaskViewSet
 from tasks_app.services import kept
@@ -29,6 +29,12 @@ _SPECIAL = (
     *("CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_ENCODING"),
     *("HTTP_IF_NONE_MATCH", "HTTP_CONSISTENCY_TOKEN"),
 )
+
+
+class _Asked(NamedTuple):
+    action: str  # of the view, which says what it needs
+    place: Place
+    route: str  # a path of the view's
 
 
 class HitsMiddleware:
@@ -48,32 +54,28 @@ def _hit(request: HttpRequest) -> HttpResponse | None:
     caller = entry.known(meta)
     if caller is None:
         return None
-    if one:
-        return _answer(request, _ANY_TASK, "retrieve", caller, kept.place(one[1]))
-    return _answer(request, _LIST, "list", caller, kept.first_page(caller.id, query))
-
-
-def _answer(
-    request: HttpRequest, path: str, action: str, caller: Principal, place: Place | None
-) -> HttpResponse | None:
-    if place is None or not caller.may(str(TaskViewSet.required[action])):
+    place = kept.place(one[1]) if one else kept.first_page(caller.id, query)
+    if place is None:
         return None
-    verdict = entry.welcome(request.META, caller, place)
+    asked = _Asked("retrieve", place, _ANY_TASK) if one else _Asked("list", place, _LIST)
+    return _answer(request, caller, asked) if caller.may(str(TaskViewSet.required[asked.action])) else None
+
+
+def _answer(request: HttpRequest, caller: Principal, asked: _Asked) -> HttpResponse | None:
+    verdict = entry.welcome(request.META, caller, asked.place)
     if verdict is None:
         return None
-    response = _kept(request, action, caller, place, verdict)
+    response = None if verdict.look is None else _kept(request, caller, asked, verdict.look)
     if response is None:
         request.META[entry.VERDICT] = verdict
         return None
-    return _finished(request, response, _route(path), caller, verdict)
+    return _finished(request, response, _route(asked.route), caller, verdict)
 
 
-def _kept(request: HttpRequest, action: str, caller: Principal, place: Place, verdict: Verdict) -> HttpResponse | None:
-    if verdict.look is None:
-        return None
-    if action == "list":
-        return kept.page_hit(caller, request.META.get("QUERY_STRING", ""), verdict.look)
-    found = kept.task_hit(caller, place.subject, verdict.look)
+def _kept(request: HttpRequest, caller: Principal, asked: _Asked, look: Look) -> HttpResponse | None:
+    if asked.action == "list":
+        return kept.page_hit(caller, request.META.get("QUERY_STRING", ""), look)
+    found = kept.task_hit(caller, asked.place.subject, look)
     return None if found is None else preconditions.representation(request, found.version, found.body)
 
 
