@@ -1,6 +1,7 @@
 """Pages of tasks in every sort, each one call of the database's function `task_page`.
 
-Why a function: docs/decisions/0013-lists-in-a-function.md. Its indexes and plans are migrations 0001, 0005 and 0006.
+Why a function: docs/decisions/0013-lists-in-a-function.md. Its indexes and plans are in migrations 0001, 0005,
+0006 and 0008.
 """
 
 from collections.abc import Sequence

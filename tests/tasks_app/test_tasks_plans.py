@@ -110,6 +110,7 @@ LISTS = {
     "assignee=none": PAGE,
     "assignee=me": PAGE,
     "assignee=me&sort=due_at": HERS // 20,  # as many as there are: nothing orders them
+    "assignee=me&sort=-updated_at": HERS // 20,
     f"assignee={BOB}": ENDS + _IN_TWO_MONTHS // 20,
     "assignee=none&sort=-updated_at": MERGED,
     "label=work": ENDS + _IN_TWO_MONTHS // 4,
@@ -154,7 +155,13 @@ def test_the_trash_reads_a_page_and_a_row_of_each_month(many: object, alice: Cal
     assert (cost.rows <= MERGED, cost.scanned) == (True, set())
 
 
-def test_the_list_of_everybodys_tasks_reads_a_page(many: object, ada: Caller) -> None:
+@pytest.mark.parametrize("query", [query for query in LISTS if query.startswith("sort=")])
+def test_the_list_of_everybodys_tasks_reads_a_page_in_every_order(many: object, ada: Caller, query: str) -> None:
+    cost, rows = list_(ada, f"/v1/tasks?owner=any&{query}")
+    assert (len(rows), cost.rows <= LISTS[query], cost.scanned) == (100, True, set())
+
+
+def test_the_newest_of_everybodys_tasks_are_a_page(many: object, ada: Caller) -> None:
     cost, _ = list_(ada, "/v1/tasks?owner=any")
     assert (cost.rows <= PAGE, cost.scanned) == (True, set())
 
