@@ -177,6 +177,12 @@ def test_the_newest_page_costs_the_same_in_sixty_months_as_in_three(
     assert cost.months == {NOW.plus(-19).table("task")}, "nor do later pages"
 
 
+def test_a_search_looks_into_as_many_months_as_its_page_needs(many: object, alice: Caller) -> None:
+    cost, answer = call(alice, "/v1/tasks?q=invoice&priority=high")  # 32 of her tasks in each month
+    assert len(answer.json()["results"]) == 50
+    assert cost.months == {MONTHS[0].table("task"), MONTHS[1].table("task")}
+
+
 def test_a_time_window_looks_into_its_months_only(many: object, alice: Caller) -> None:
     for sort in ("created_at", "due_at"):
         cost, _ = call(alice, "/v1/tasks", created_after=_THEN, created_before=_LATER, sort=sort)
