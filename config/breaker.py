@@ -11,6 +11,7 @@ from collections.abc import Callable
 logger = logging.getLogger(__name__)
 
 PROBE_EVERY = 0.5  # seconds
+_PROBE_REST = 0.02  # seconds between two probes at least
 
 
 class Breaker:
@@ -30,6 +31,7 @@ class Breaker:
         self._closed = threading.Event()
         self._closed.set()
         self._probing = threading.Lock()
+        self._hurry = threading.Event()
         self._trusted_until = self.back_at = float("-inf")  # by the monotonic clock
 
     @property
@@ -51,6 +53,10 @@ class Breaker:
         if time.monotonic() >= self._trusted_until and self._probing.acquire(blocking=False):
             self._start(why)
 
+    def hurry(self) -> None:
+        """The server is to be asked at once: somebody has something for it that cannot wait."""
+        self._hurry.set()
+
     def _start(self, why: object) -> None:
         threading.Thread(target=self._probe, args=(why,), name=f"probe of {self.name}", daemon=True).start()
 
@@ -58,7 +64,9 @@ class Breaker:
         try:
             while not self._answers():
                 self._open(why)
-                time.sleep(PROBE_EVERY)
+                time.sleep(_PROBE_REST)
+                self._hurry.wait(PROBE_EVERY - _PROBE_REST)
+                self._hurry.clear()
             self._trusted_until = time.monotonic() + PROBE_EVERY
             if self.is_open:
                 self._close()

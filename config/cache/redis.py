@@ -150,8 +150,10 @@ def owe(*words: Argument) -> None:
     """A command without which Redis must not be believed: sent now, or when it is back, before anybody asks it."""
     if words not in _owed:
         _owed.append(words)
-    with suppress(Unavailable):
+    try:
         _pay(call)
+    except Unavailable:
+        _breaker.hurry()  # another process, to which it may never have been away, believes it meanwhile
 
 
 def _pay(send: Callable[..., Any]) -> None:

@@ -143,6 +143,27 @@ def test_a_long_outage_ends_too(own: OwnRedis) -> None:
     assert house_redis.call("SET", "a", "1") == b"OK"
 
 
+def test_what_is_owed_makes_it_ask_at_once(own: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until Redis has heard it, another process that never saw it away may serve what a write has replaced."""
+    breaker, asked = house_redis._breaker, list[bool]()
+    answers = breaker._answers
+
+    def ask() -> bool:
+        asked.append(answers())
+        return asked[-1]
+
+    monkeypatch.setattr(breaker, "_answers", ask)
+    monkeypatch.setattr("config.breaker.PROBE_EVERY", 600.0)
+    own.kill()
+    call_fails()
+    eventually(lambda: asked, "the first question")
+    own.start()
+    own.client.set(memory.KEY, LONG_AGO)
+    memory.forget()
+    eventually(house_redis.available, "the breaker closes")
+    assert own.client.get(memory.KEY) is None
+
+
 def test_a_restart_between_two_calls_fails_none(own: OwnRedis) -> None:
     assert house_redis.call("SET", "a", "1") == b"OK"
     before = failures()
