@@ -25,10 +25,11 @@ def together(statements: Sequence[Statement], *, using: str = DEFAULT_DB_ALIAS) 
     found = []
     with connections[using].cursor() as cursor:
         cursor.execute("; ".join(one.sql for one in statements), [value for one in statements for value in one.values])
+        answers = cursor.cursor  # the driver's own: Django's around it looks for each name twice
         for number, statement in enumerate(statements):
             if number:
-                cursor.nextset()
-            if statement.rows is not None and cursor.rowcount != statement.rows:
+                answers.nextset()
+            if statement.rows is not None and answers.rowcount != statement.rows:
                 raise LostRace
-            found.append(cursor.fetchall() if cursor.description else [])
+            found.append(answers.fetchall() if answers.pgresult.nfields else [])
     return found
