@@ -95,31 +95,38 @@ def perform(request: Request, write: Write, *, authorize: Authorize | None = Non
 
 
 def settle(
-    request: Request, decide: Decide, *, asks: Asks | None = None, authorize: Authorize | None = None
+    request: Request,
+    decide: Decide,
+    *,
+    asks: Asks | None = None,
+    dear: bool = False,
+    authorize: Authorize | None = None,
 ) -> HttpResponse:
     """`perform` for a write that leaves all statements to us, so that they travel together: what `asks(locked)` wants
-    to know, in one round trip with the key; and what `decide` makes of it (`Answer.unsaved`), with the answer to keep.
+    to know, in one round trip; and what `decide` makes of it (`Answer.unsaved`), with the answer to keep.
 
-    Without `asks` the key is taken only with what is saved. When it was used, or `decide` refuses, nothing has happened
-    yet, and the next attempt looks first. So a repeated call costs more, and this is for what costs little.
+    The key is taken only with what is saved. When it was used, or `decide` refuses, nothing has happened yet, and the
+    next attempt looks first. So a repeated call costs more; one that is `dear` always looks first.
     """
 
     def attempt(key: Key | None, lost: bool) -> Answer | Stored:
         questions = [] if asks is None else asks(lost)
+        if key is not None and (dear or lost):
+            stored, found = key.claim(questions)
+            return stored if stored is not None else _save(key, decide(found))
         if key is None:
             return _save(None, decide(together(questions) if questions else []))
-        if asks is None and not lost:
-            return _save(key, _decided_early(decide))
-        stored, found = key.claim(questions)
-        return stored if stored is not None else _save(key, decide(found))
+        # A call that waits for a row could wait for this very call, which is to be told at once.
+        found = together([key.lock(), *questions])[1:] if questions else []
+        return _save(key, _decided_early(decide, found))
 
     return _answer(request, attempt, authorize)
 
 
-def _decided_early(decide: Decide) -> Answer:
+def _decided_early(decide: Decide, found: list[Rows]) -> Answer:
     """A refusal is none yet: the call may have been done before, in another state."""
     try:
-        return decide([])
+        return decide(found)
     except Problem as problem:
         raise LostRace from problem
 

@@ -91,7 +91,7 @@ class Key:
         The lock is taken in a statement before the look-up, whose snapshot then holds whatever the call that
         had the lock before us has committed.
         """
-        lock = Statement("SELECT pg_try_advisory_xact_lock(%s)", [self._lock()])
+        lock = Statement("SELECT pg_try_advisory_xact_lock(%s)", [self._number()])
         [[free]], looked, *found = together([lock, Statement(_LOOK, self._identity()), *asks])
         stored = Stored(*looked[0]) if looked else None
         if stored is None and not free:
@@ -114,14 +114,18 @@ class Key:
             subjects[0] if len(subjects) == 1 else None,
             list(subjects) if len(subjects) > 1 else None,
             datetime.now(UTC),
-            self._lock(),
+            self._number(),
         ]
         return Statement(_STORE, values, rows=1)
+
+    def lock(self) -> Statement:
+        """LostRace while another call with this key runs."""
+        return Statement("SELECT FROM pg_try_advisory_xact_lock(%s) AS taken WHERE taken", [self._number()], rows=1)
 
     def _identity(self) -> tuple[str, str, str]:
         return self.principal, self.route, self.key
 
-    def _lock(self) -> int:
+    def _number(self) -> int:
         digest = hashlib.sha256(orjson.dumps(self._identity())).digest()
         return int.from_bytes(digest[:8], "big", signed=True)
 

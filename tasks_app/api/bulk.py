@@ -55,9 +55,8 @@ class BulkViewSet(ApiViewSet):
             idempotency.check_key(request)
             asks = bulk.asks(parsed, locked=False)
             return decide(together(asks) if asks else []).response()
-        return idempotency.settle(
-            request, decide, asks=lambda _: bulk.asks(parsed), authorize=still_visible(principal(request))
-        )
+        authorize = still_visible(principal(request))
+        return idempotency.settle(request, decide, asks=lambda _: bulk.asks(parsed), dear=True, authorize=authorize)
 
 
 def _over_limit(request: Request, raw: Sequence[Any]) -> dict[int, Problem]:
