@@ -17,10 +17,26 @@ from config.data.statements import Statement, together
 from config.events.models import Event
 from config.observability import context
 
-_COLUMNS = "id, type, subject, owner, actor, version, changes, data, request_id, traceparent, at"
-_INSERT = f"INSERT INTO event ({_COLUMNS}) VALUES %s RETURNING xid"  # noqa: S608 (constants)
+_TYPES = {
+    "id": "uuid",
+    "type": "text",
+    "subject": "uuid",
+    "owner": "text",
+    "actor": "text",
+    "version": "integer",
+    "changes": "jsonb",
+    "data": "jsonb",
+    "request_id": "text",
+    "traceparent": "text",
+    "at": "timestamptz",
+}
+_COLUMNS = ", ".join(_TYPES)
+_INSERT_ONE = f"INSERT INTO event ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(_TYPES))}) RETURNING xid"  # noqa: S608
+_INSERT = f"""
+INSERT INTO event ({_COLUMNS})
+SELECT {_COLUMNS} FROM jsonb_to_recordset(%s::jsonb) AS new({", ".join(map(" ".join, _TYPES.items()))}) RETURNING xid
+"""  # noqa: S608 (constants)
 FIRST = 1  # the version of what was not there before, so that nothing can be kept of it
-_ROW = f"({', '.join(['%s'] * 11)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +88,13 @@ def save(statements: Sequence[Statement], events: Sequence[NewEvent], *, using: 
 
 
 def _insert(events: Sequence[NewEvent]) -> Statement:
-    """Their ids ascend, because the events of one transaction are read in the order of their ids."""
+    """Many as one value of JSON, which costs half of their values. Their ids ascend, because the events of one
+    transaction are read in the order of their ids.
+    """
     rows = [_row(event, identifier) for event, identifier in zip(events, ids.ascending(len(events)), strict=True)]
-    return Statement(_INSERT % ", ".join([_ROW] * len(rows)), [value for row in rows for value in row])
+    if len(rows) == 1:
+        return Statement(_INSERT_ONE, [_value(value) for value in rows[0]])
+    return Statement(_INSERT, [orjson.dumps([dict(zip(_TYPES, row, strict=True)) for row in rows]).decode()])
 
 
 def _tell_the_cache(events: Sequence[NewEvent], xid: int, using: str) -> None:
@@ -93,16 +113,16 @@ def _row(event: NewEvent, identifier: UUID) -> tuple[Any, ...]:
         event.owner,
         event.actor,
         event.version,
-        _json(event.changes),
-        _json(event.data),
+        event.changes,
+        event.data,
         context.request_id.get() or "",
         context.traceparent.get() or "",
         event.at or ids.instant(identifier),
     )
 
 
-def _json(value: dict[str, Any] | None) -> Jsonb | None:
-    return None if value is None else Jsonb(value, dumps=orjson.dumps)
+def _value(value: Any) -> Any:
+    return Jsonb(value, dumps=orjson.dumps) if isinstance(value, dict) else value
 
 
 def erase_text(subject: UUID) -> None:

@@ -1,7 +1,10 @@
 import uuid
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.db import transaction
+from django.db.models import Q
 
 from config.data import ids
 from config.events import log
@@ -41,6 +44,29 @@ def test_log_append_takes_the_calls_context(db: None) -> None:
     assert (stored.request_id, stored.traceparent) == ("call-1", trace)
     assert stored.changes == {"title": {"from": "a", "to": "b"}}
     assert stored.at == ids.instant(stored.id)
+
+
+def test_log_append_stores_many_as_it_stores_each(db: None) -> None:
+    """They travel in another form than a single one."""
+    at = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
+    changes = {"title": {"from": None, "to": "quote ' \" back \\ line \n %s {}, \u00fc \U0001f600"}}
+    more: list[dict[str, Any]] = [{}, {"changes": changes, "data": {"number": 2**53 + 1}}, {"changes": {}}]
+    events = [event(at=at, **each) for each in more]
+    log.append(events)
+    many = stored()
+    Event.objects.all().delete()
+    for one in events:
+        log.append([one])
+    each_row = {row["subject"]: row for row in stored()}  # of one millisecond: in no order
+    assert {row["subject"]: row for row in many} == each_row
+    assert [row["subject"] for row in many] == [each.subject for each in events]
+    assert [row["changes"] for row in many] == [None, changes, {}]
+    assert [row["null"] for row in many] == [True, False, False]
+
+
+def stored() -> list[dict[str, Any]]:
+    rows = Event.objects.annotate(null=Q(changes__isnull=True)).order_by("id").values()
+    return [{**row, "id": None, "xid": None} for row in rows]
 
 
 def test_log_append_of_nothing_is_refused(db: None) -> None:
