@@ -96,9 +96,10 @@ def _moved() -> bool:
     if current is None or current.alias is None:
         return False
     failed = current.alias
-    if failed == PRIMARY:
+    if failed == PRIMARY:  # then even a replica that has failed a moment ago is asked, for want of a better one
         current.unsettled = frozenset()
+        current.alias = replicas.pick(current.after, forgiving=True) or PRIMARY
     else:
         replicas.distrust(failed)
-    current.alias = _choice(current)
+        current.alias = _choice(current)
     return current.alias != failed

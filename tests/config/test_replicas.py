@@ -163,6 +163,22 @@ def test_reads_go_on_from_the_replica_while_the_primary_is_down(pair: PostgresPa
         assert cursor.fetchone() is not None
 
 
+def test_a_replica_that_failed_a_moment_ago_serves_when_the_primary_dies(pair: PostgresPair) -> None:
+    served: list[str] = []
+
+    def query() -> Any:
+        served.append(reading.alias())
+        with connections[reading.alias()].cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM word")
+            return cursor.fetchone()
+
+    replicas.distrust(ALIAS)
+    pair.stop("primary")
+    with reading.scope(None, replicas=True):
+        assert reading.read(query) is not None
+    assert served == ["default", ALIAS]
+
+
 def test_a_replica_far_behind_is_not_read(pair: PostgresPair, monkeypatch: pytest.MonkeyPatch) -> None:
     write(pair)
     pair.catch_up()
