@@ -24,10 +24,9 @@ from tasks_app.services import kept
 
 _LIST, _ONE = "/v1/tasks", re.compile(r"/v1/tasks/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _ANY_TASK = f"{_LIST}/00000000-0000-0000-0000-000000000000"
-# What makes a read more than a plain one: a body, a condition, a state that has to be seen.
-_SPECIAL = (
-    *("CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_ENCODING"),
-    *("HTTP_IF_NONE_MATCH", "HTTP_CONSISTENCY_TOKEN"),
+# What makes a read more than a plain one, empty too: a body, a condition, a state that has to be seen.
+_SPECIAL = frozenset(
+    {"HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_ENCODING", "HTTP_IF_NONE_MATCH", "HTTP_CONSISTENCY_TOKEN"}
 )
 
 
@@ -49,7 +48,7 @@ class HitsMiddleware:
 def _hit(request: HttpRequest) -> HttpResponse | None:
     meta, query, path = request.META, request.META.get("QUERY_STRING", ""), request.path_info
     one = None if query else _ONE.fullmatch(path)
-    if not (one or path == _LIST) or any(meta.get(name) for name in _SPECIAL):
+    if not (one or path == _LIST) or meta.get("CONTENT_LENGTH") or not _SPECIAL.isdisjoint(meta):
         return None
     caller = entry.known(meta)
     if caller is None:
