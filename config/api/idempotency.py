@@ -70,7 +70,9 @@ Write = Callable[[bool], Answer]
 Asks = Callable[[bool], Sequence[Statement]]
 Decide = Callable[[list[Rows]], Answer]
 Authorize = Callable[[Sequence[UUID]], object]
-_Attempt = Callable[[Key | None, bool], Answer | Stored]
+_Attempt = Callable[
+    [Key | None, bool, bool], Answer | Stored
+]  # with whether there was one before, and whether a row missed
 
 
 def perform(request: Request, write: Write, *, authorize: Authorize | None = None) -> HttpResponse:
@@ -81,7 +83,7 @@ def perform(request: Request, write: Write, *, authorize: Authorize | None = Non
     `authorize` is asked before a stored answer about objects is replayed.
     """
 
-    def attempt(key: Key | None, lost: bool) -> Answer | Stored:
+    def attempt(key: Key | None, again: bool, lost: bool) -> Answer | Stored:
         if key is not None and (stored := key.claim()[0]) is not None:
             return stored
         answer = write(lost)
@@ -109,26 +111,36 @@ def settle(
     next attempt looks first. So a repeated call costs more; one that is `dear` always looks first.
     """
 
-    def attempt(key: Key | None, lost: bool) -> Answer | Stored:
+    def attempt(key: Key | None, again: bool, lost: bool) -> Answer | Stored:
         questions = [] if asks is None else asks(lost)
-        if key is not None and (dear or lost):
+        if key is None:
+            return _save(None, decide(_answers(questions)))
+        if dear:
             stored, found = key.claim(questions)
             return stored if stored is not None else _save(key, decide(found))
-        if key is None:
-            return _save(None, decide(together(questions) if questions else []))
+        if again:  # alone: what was answered before is told without waiting for a lock of what it was about
+            stored, _ = key.claim()
+            return stored if stored is not None else _save(key, decide(_answers(questions)))
         # A call that waits for a row could wait for this very call, which is to be told at once.
-        found = together([key.lock(), *questions])[1:] if questions else []
+        found = _answers([key.lock(), *questions])[1:] if questions else []
         return _save(key, _decided_early(decide, found))
 
     return _answer(request, attempt, authorize)
 
 
+class _LookFirst(Exception):
+    """`decide` refused, which is no answer yet: the call may have been done before, in another state."""
+
+
+def _answers(questions: Sequence[Statement]) -> list[Rows]:
+    return together(questions) if questions else []
+
+
 def _decided_early(decide: Decide, found: list[Rows]) -> Answer:
-    """A refusal is none yet: the call may have been done before, in another state."""
     try:
         return decide(found)
     except Problem as problem:
-        raise LostRace from problem
+        raise _LookFirst from problem
 
 
 def _save(key: Key | None, answer: Answer) -> Answer:
@@ -154,13 +166,16 @@ def _answer(request: Request, attempt: _Attempt, authorize: Authorize | None) ->
 
 
 def _attempts(key: Key | None, attempt: _Attempt, authorize: Authorize | None) -> Answer | HttpResponse:
+    lost = False
     for number in range(ATTEMPTS):
         try:
             with transaction.atomic(durable=True):
-                answer = attempt(key, number > 0)
+                answer = attempt(key, number > 0, lost)
                 return _replay(answer, authorize) if isinstance(answer, Stored) else answer
-        except LostRace:
+        except _LookFirst:
             continue
+        except LostRace:
+            lost = True
         except IntegrityError as error:
             if not partitions.made_missing(error):
                 raise

@@ -58,15 +58,13 @@ def pick(after: Collection[int], *, forgiving: bool = False) -> str | None:
     `forgiving`: also one that has failed a moment ago, for want of a primary.
     """
     aliases = settings.REPLICAS
-    if forgiving:
-        _verdicts.clear()
     start = next(_turn)
     for offset in range(len(aliases)):
         alias = aliases[(start + offset) % len(aliases)]
         if patience.is_left_alone(alias):
             continue
         try:
-            if _keeps_up(alias) and (not after or _caught_up(alias, after)):
+            if _keeps_up(alias, forgiving) and (not after or _caught_up(alias, after)):
                 return str(alias)
         except DatabaseError:
             distrust(alias)
@@ -87,9 +85,9 @@ def lag(alias: str) -> float:
         return float(cursor.fetchone()[0] or 0)
 
 
-def _keeps_up(alias: str) -> bool:
+def _keeps_up(alias: str, forgiving: bool) -> bool:
     verdict = _verdicts.setdefault(alias, _Verdict())
-    if verdict.until < time.monotonic():
+    if verdict.until < time.monotonic() or (forgiving and not verdict.usable):
         verdict = _Verdict(lag(alias) <= LAG_LIMIT, time.monotonic() + VERDICT_LIFETIME)
         _verdicts[alias] = verdict
     return verdict.usable

@@ -127,7 +127,7 @@ class Connection(Reading):
         )
 
     def _drop(self, response: Response) -> None:
-        """What is no stream was closed with its call. Never in the loop: Django looks at its connections then."""
+        """What is no stream was closed with its call. Never in the loop: a stream closes its file."""
         if response.streaming:
             self._worker.start(self._calls.in_thread(response.close))
 

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import UUID
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -117,6 +119,20 @@ def test_a_patch_that_still_runs_is_409_at_once_although_it_holds_the_row(
     assert output.splitlines()[-1] == "200"
     again = alice.patch(f"/v1/tasks/{task}", {"title": "Once"}, idempotency_key="k-crash")
     assert (again.headers["Idempotency-Replayed"], again.json()["version"]) == ("true", 2)
+
+
+@pytest.mark.timeout(60)
+def test_what_was_answered_or_refused_waits_for_no_other_writer_of_the_task(alice: Caller, bob: Caller) -> None:
+    task = alice.make()["id"]
+    path, change = f"/v1/tasks/{task}", {"title": "Once"}
+    first = alice.patch(path, change, idempotency_key="k-1")
+    with psycopg.connect(**connection.get_connection_params()) as other:  # a bulk that names the task, for one
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [UUID(task).int & (2**63 - 1)])
+        again = alice.patch(path, change, idempotency_key="k-1")
+        assert (again.headers["Idempotency-Replayed"], again.content) == ("true", first.content)
+        assert_problem(alice.patch(path, {"title": "Twice"}, idempotency_key="k-1"), 422)
+        assert_problem(alice.patch(path, change, idempotency_key="k-2", if_match='"1"'), 412)
+        assert_problem(bob.patch(path, change, idempotency_key="k-1"), 404)
 
 
 def test_a_call_that_comes_too_late_gets_the_answer_of_the_same_call_made_meanwhile(

@@ -145,6 +145,16 @@ def test_hits_are_refused_who_lost_his_role_or_whose_tokens_are_denied_with_ever
         assert_problem(alice.get(path), 401)
 
 
+def test_hits_are_refused_by_a_denial_that_redis_has_forgotten(alice: Caller, redis: Any) -> None:
+    redis.set(memory.KEY, f"{time.time_ns() // 1000:016d}")  # it remembers since now
+    task = alice.make()
+    denials.deny_subject(alice.id)
+    redis.delete(f"tm:{{{alice.id}}}:denied")
+    access.DENIED.forget()
+    for path in (where(task), "/v1/tasks"):
+        assert_problem(alice.get(path), 401)
+
+
 def test_hits_ignore_no_parameter(alice: Caller) -> None:
     task = alice.make()
     assert alice.get(where(task)).status_code == 200
