@@ -4,6 +4,7 @@ Nothing here has a secret as a default: a missing secret stops the start (see `s
 """
 
 import ipaddress
+import math
 import os
 import re
 from collections.abc import Callable
@@ -102,16 +103,18 @@ def integer(name: str, default: int | None = None, *, least: int = 0, most: int 
     return _read(name, default, convert, f"a whole number from {least} to {most}")
 
 
-def duration(name: str, default: float | None = None) -> float:
-    """Seconds, from texts like 250ms, 30s, 5m, 24h, 30d."""
+def duration(name: str, default: float | None = None, *, most: float = math.inf) -> float:
+    """Seconds, from texts like 250ms, 30s, 5m, 24h, 30d; not more than `most`."""
 
     def convert(raw: str) -> float:
         match = _DURATION.fullmatch(raw)
-        if match is None:
+        seconds = math.nan if match is None else float(match[1]) * _SECONDS[match[2]]
+        if not seconds <= most:
             raise ValueError
-        return float(match[1]) * _SECONDS[match[2]]
+        return seconds
 
-    return _read(name, default, convert, "a duration such as 250ms, 30s, 5m, 24h or 30d")
+    bound = "" if most == math.inf else f", at most {most:g}s"
+    return _read(name, default, convert, f"a duration such as 250ms, 30s, 5m, 24h or 30d{bound}")
 
 
 def rate(name: str, default: str) -> Rate:

@@ -135,7 +135,8 @@ DATABASE_ROUTERS = ["config.routers.ReplicaRouter"]
 # Redis: one call may cost a request at most 100 ms, and nothing once the breaker is open (config.cache).
 CACHE_URL = env.cache_url("CACHE_URL")
 CACHE_TIMEOUT = env.duration("CACHE_TIMEOUT", 0.1)
-CACHE_TTL = env.duration("CACHE_TTL", 120.0)  # at most; 0: reads are not kept
+# At most; 0: reads are not kept. A full Redis forgets first what ends first: it must not be who has written.
+CACHE_TTL = env.duration("CACHE_TTL", 120.0, most=540.0)
 _LOCATION, _SENTINELS = sentinel.django_cache(CACHE_URL) if CACHE_URL.startswith(sentinel.SCHEME) else (CACHE_URL, {})
 CACHES = {
     "default": {

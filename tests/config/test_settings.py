@@ -30,6 +30,7 @@ WRONG: dict[str, list[str | None]] = {
     "CACHE_URL": [None, "memcached://localhost"],
     "BROKER_URL": [None, "http://localhost"],
     "RATE_LIMIT_USER": ["600"],
+    "CACHE_TTL": ["10m"],
     "TRUSTED_PROXIES": ["everybody"],
 }
 
