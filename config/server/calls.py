@@ -76,14 +76,14 @@ class Calls:
         return response
 
     def call(self, environ: Environ) -> Response:
-        """Django's own answer. All that it does at the end of a request is done, unless the answer is a stream."""
+        """Django's own answer. All that it does at the end of a request is done, unless the answer is a stream.
+
+        Past `WSGIHandler.__call__`, which sets a prefix of all paths, that we never have, and lists the headers.
+        """
         patience.begin_call()
         close_old_connections()
-        response = cast(Response, self._application(environ, _start_response))
+        application = self._application
+        response = cast(Response, application.get_response(application.request_class(environ)))
         if not response.streaming:
             response.close()
         return response
-
-
-def _start_response(status: str, headers: Any, *_: Any) -> Any:
-    """Django returns its response, which has both."""
