@@ -70,9 +70,8 @@ Write = Callable[[bool], Answer]
 Asks = Callable[[bool], Sequence[Statement]]
 Decide = Callable[[list[Rows]], Answer]
 Authorize = Callable[[Sequence[UUID]], object]
-_Attempt = Callable[
-    [Key | None, bool, bool], Answer | Stored
-]  # with whether there was one before, and whether a row missed
+# With whether there was an attempt before, and whether a row missed.
+_Attempt = Callable[[Key | None, bool, bool], Answer | Stored]
 
 
 def perform(request: Request, write: Write, *, authorize: Authorize | None = None) -> HttpResponse:

@@ -1,7 +1,7 @@
 """Reads on a real replica: only when it has what the reader must see, and never at the price of an error."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -37,6 +37,18 @@ def write(pair: PostgresPair) -> int:
 def forget() -> None:
     """Verdicts on replicas are remembered for a second or longer; a test does not wait for that."""
     replicas._verdicts.clear()
+
+
+def counted(served: list[str]) -> Callable[[], Any]:
+    """A read, which tells where it was served."""
+
+    def query() -> Any:
+        served.append(reading.alias())
+        with connections[reading.alias()].cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM word")
+            return cursor.fetchone()
+
+    return query
 
 
 def test_a_healthy_replica_serves_a_reader_who_wrote_nothing(pair: PostgresPair) -> None:
@@ -111,13 +123,8 @@ def test_a_dead_replica_costs_one_try_and_is_left_alone(pair: PostgresPair, monk
 
 
 def test_a_replica_that_dies_under_a_read_is_replaced_by_the_primary(pair: PostgresPair) -> None:
-    served: list[str] = []
-
-    def query() -> Any:
-        served.append(reading.alias())
-        with connections[reading.alias()].cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM word")
-            return cursor.fetchone()
+    served = list[str]()
+    query = counted(served)
 
     with reading.scope(None, replicas=True):
         reading.read(query)
@@ -164,13 +171,8 @@ def test_reads_go_on_from_the_replica_while_the_primary_is_down(pair: PostgresPa
 
 
 def test_a_replica_that_failed_a_moment_ago_serves_when_the_primary_dies(pair: PostgresPair) -> None:
-    served: list[str] = []
-
-    def query() -> Any:
-        served.append(reading.alias())
-        with connections[reading.alias()].cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM word")
-            return cursor.fetchone()
+    served = list[str]()
+    query = counted(served)
 
     replicas.distrust(ALIAS)
     pair.stop("primary")
