@@ -8,6 +8,7 @@ A call that still runs holds an advisory lock on its key, so that the same call 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -21,7 +22,7 @@ from config.api.models import IdempotencyKey
 from config.api.problems import Problem
 from config.api.views import remember_again, wrote
 from config.data import partitions, transactions
-from config.data.statements import LostRace, Rows, Statement, together
+from config.data.statements import Insert, LostRace, Rows, Statement, merged, together
 from config.events import log
 from config.events.log import Unsaved
 
@@ -71,7 +72,8 @@ Asks = Callable[[bool], Sequence[Statement]]
 Decide = Callable[[list[Rows]], Answer]
 Authorize = Callable[[Sequence[UUID]], object]
 # With whether there was an attempt before, and whether a row missed.
-_Attempt = Callable[[Key | None, bool, bool], Answer | Stored]
+_Attempt = Callable[[Key | None, bool, bool], Answer | HttpResponse]
+_Body = Callable[[Key | None, bool, bool], Answer | Stored]  # of its transaction
 
 
 def perform(request: Request, write: Write, *, authorize: Authorize | None = None) -> HttpResponse:
@@ -89,19 +91,34 @@ def perform(request: Request, write: Write, *, authorize: Authorize | None = Non
         if answer.xid is None:  # what changed nothing has seen a state all the same
             answer = replace(answer, xid=transactions.current_id())
         if key is not None:
-            together([_kept(key, answer)])
+            together(merged([_kept(key, answer)]))
         return answer
 
-    return _answer(request, attempt, authorize)
+    return _answer(request, _in_transaction(attempt, authorize))
+
+
+def add(request: Request, decide: Callable[[], Answer], *, authorize: Authorize | None = None) -> HttpResponse:
+    """`settle` for a write that has no questions and only inserts: at first in one transaction with what other calls
+    of the batch insert, and by itself when that fails.
+    """
+
+    def alone(key: Key | None, again: bool, lost: bool) -> Answer | Stored:
+        stored = None if key is None else key.claim()[0]
+        return stored if stored is not None else _save(key, decide())
+
+    by_itself = _in_transaction(alone, authorize)
+
+    def attempt(key: Key | None, again: bool, lost: bool) -> Answer | HttpResponse:
+        if again:
+            return by_itself(key, again, lost)
+        answer = decide() if key is None else _decided_early(decide)
+        return replace(answer, xid=log.add(_unsaved(key, answer)), unsaved=None)
+
+    return _answer(request, attempt)
 
 
 def settle(
-    request: Request,
-    decide: Decide,
-    *,
-    asks: Asks | None = None,
-    dear: bool = False,
-    authorize: Authorize | None = None,
+    request: Request, decide: Decide, *, asks: Asks, dear: bool = False, authorize: Authorize | None = None
 ) -> HttpResponse:
     """`perform` for a write that leaves all statements to us, so that they travel together: what `asks(locked)` wants
     to know, in one round trip; and what `decide` makes of it (`Answer.unsaved`), with the answer to keep.
@@ -111,7 +128,7 @@ def settle(
     """
 
     def attempt(key: Key | None, again: bool, lost: bool) -> Answer | Stored:
-        questions = [] if asks is None else asks(lost)
+        questions = asks(lost)
         if key is None:
             return _save(None, decide(_answers(questions)))
         if dear:
@@ -121,10 +138,10 @@ def settle(
             stored, _ = key.claim()
             return stored if stored is not None else _save(key, decide(_answers(questions)))
         # A call that waits for a row could wait for this very call, which is to be told at once.
-        found = _answers([key.lock(), *questions])[1:] if questions else []
-        return _save(key, _decided_early(decide, found))
+        found = _answers([key.lock(), *questions])[1:]
+        return _save(key, _decided_early(partial(decide, found)))
 
-    return _answer(request, attempt, authorize)
+    return _answer(request, _in_transaction(attempt, authorize))
 
 
 class _LookFirst(Exception):
@@ -135,26 +152,37 @@ def _answers(questions: Sequence[Statement]) -> list[Rows]:
     return together(questions) if questions else []
 
 
-def _decided_early(decide: Decide, found: list[Rows]) -> Answer:
+def _decided_early(decide: Callable[[], Answer]) -> Answer:
     try:
-        return decide(found)
+        return decide()
     except Problem as problem:
         raise _LookFirst from problem
 
 
 def _save(key: Key | None, answer: Answer) -> Answer:
+    return replace(answer, xid=log.save(*_unsaved(key, answer)), unsaved=None)
+
+
+def _unsaved(key: Key | None, answer: Answer) -> Unsaved:
     statements, events = answer.unsaved or Unsaved((), ())
-    if key is not None:
-        statements = [_kept(key, answer), *statements]
-    return replace(answer, xid=log.save(statements, events), unsaved=None)
+    return Unsaved([*([] if key is None else [_kept(key, answer)]), *statements], events)
 
 
-def _kept(key: Key, answer: Answer) -> Statement:
+def _kept(key: Key, answer: Answer) -> Insert:
     return key.store(answer.status, answer.body, answer.headers, answer.subjects, wrote=True)
 
 
-def _answer(request: Request, attempt: _Attempt, authorize: Authorize | None) -> HttpResponse:
-    answer = _attempts(Key.of(request), attempt, authorize)
+def _in_transaction(body: _Body, authorize: Authorize | None) -> _Attempt:
+    def attempt(key: Key | None, again: bool, lost: bool) -> Answer | HttpResponse:
+        with transaction.atomic(durable=True):
+            answer = body(key, again, lost)
+            return _replay(answer, authorize) if isinstance(answer, Stored) else answer
+
+    return attempt
+
+
+def _answer(request: Request, attempt: _Attempt) -> HttpResponse:
+    answer = _attempts(Key.of(request), attempt)
     if isinstance(answer, HttpResponse):
         remember_again(request, answer)
         return answer
@@ -164,13 +192,11 @@ def _answer(request: Request, attempt: _Attempt, authorize: Authorize | None) ->
     return response
 
 
-def _attempts(key: Key | None, attempt: _Attempt, authorize: Authorize | None) -> Answer | HttpResponse:
+def _attempts(key: Key | None, attempt: _Attempt) -> Answer | HttpResponse:
     lost = False
     for number in range(ATTEMPTS):
         try:
-            with transaction.atomic(durable=True):
-                answer = attempt(key, number > 0, lost)
-                return _replay(answer, authorize) if isinstance(answer, Stored) else answer
+            return attempt(key, number > 0, lost)
         except _LookFirst:
             continue
         except LostRace:

@@ -14,7 +14,6 @@ import orjson
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpResponse, UnreadablePostError
-from psycopg.types.json import Jsonb
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
@@ -22,7 +21,7 @@ from config.api import bodies
 from config.api.caller import caller
 from config.api.problems import Problem
 from config.data import consistency
-from config.data.statements import Rows, Statement, together
+from config.data.statements import Insert, Rows, Statement, merged, together
 
 # The call was not judged (401, 403, 429), or will not be in any form; 5xx neither.
 _NOT_FINAL = frozenset({401, 403, 405, 406, 411, 413, 415, 429})
@@ -37,9 +36,46 @@ WHERE principal = %s AND route = %s AND key = %s
 _STORE = """
 INSERT INTO idempotency_key
     (principal, route, key, fingerprint, status, headers, body, xid, subject, subjects, gone, created_at)
-SELECT %s, %s, %s, %s, %s, %s, %s, CASE WHEN %s THEN pg_current_xact_id() END, %s::uuid, %s::uuid[], false, %s
-WHERE pg_try_advisory_xact_lock(%s) ON CONFLICT DO NOTHING
+SELECT {}, CASE WHEN {} THEN pg_current_xact_id() END, {}, false, {}
+{} WHERE pg_try_advisory_xact_lock({}) ON CONFLICT DO NOTHING
 """
+_STORE_ONE = _STORE.format(
+    "%s, %s, %s, decode(%s, 'hex'), %s, %s::jsonb, decode(%s, 'hex')", "%s", "%s::uuid, %s::uuid[]", "%s", "", "%s"
+)
+_STORE_MANY = _STORE.format(
+    "principal, route, key, decode(fingerprint, 'hex'), status, headers, decode(body, 'hex')",
+    "wrote",
+    "subject, subjects",
+    "created_at",
+    """FROM jsonb_to_recordset(%s::jsonb) AS new(principal text, route text, key text, fingerprint text,
+    status smallint, headers jsonb, body text, wrote boolean, subject uuid, subjects uuid[], created_at timestamptz,
+    number bigint)""",
+    "number",
+)
+
+
+class _New(NamedTuple):
+    """A row of a key that is taken. Bytes are in hex, which JSON can hold."""
+
+    principal: str
+    route: str
+    key: str
+    fingerprint: str
+    status: int
+    headers: dict[str, str]
+    body: str
+    wrote: bool
+    subject: UUID | None
+    subjects: list[UUID] | None
+    created_at: datetime
+    number: int
+
+
+def _store(new: Sequence[_New]) -> Statement:
+    if len(new) > 1:
+        return Statement(_STORE_MANY, [orjson.dumps([one._asdict() for one in new]).decode()], rows=len(new))
+    [one] = new
+    return Statement(_STORE_ONE, one._replace(headers=orjson.dumps(one.headers).decode()), rows=1)  # type: ignore[arg-type]
 
 
 class Stored(NamedTuple):
@@ -102,21 +138,21 @@ class Key:
 
     def store(
         self, status: int, body: bytes, headers: Mapping[str, str], subjects: Sequence[UUID], *, wrote: bool
-    ) -> Statement:
+    ) -> Insert:
         """Keeps an answer; takes the key first, where `claim` has not: LostRace when somebody else has it."""
-        values = [
+        new = _New(
             *self._identity(),
-            self.fingerprint,
+            self.fingerprint.hex(),
             status,
-            Jsonb(dict(headers), dumps=orjson.dumps),
-            body,
+            dict(headers),
+            body.hex(),
             wrote,
             subjects[0] if len(subjects) == 1 else None,
             list(subjects) if len(subjects) > 1 else None,
             datetime.now(UTC),
             self._number(),
-        ]
-        return Statement(_STORE, values, rows=1)
+        )
+        return Insert(_store, [new])
 
     def lock(self) -> Statement:
         """LostRace while another call with this key runs."""
@@ -168,7 +204,7 @@ def keep_refusal(key: Key, response: HttpResponse) -> HttpResponse:
             stored, _ = key.claim()
             if stored is None:
                 kept = {name: response.headers[name] for name in _KEPT_OF_REFUSALS if name in response.headers}
-                together([key.store(response.status_code, response.content, kept, (), wrote=False)])
+                together(merged([key.store(response.status_code, response.content, kept, (), wrote=False)]))
     except Taken:
         return response  # what is wrong with the body is told before a key that was used for another
     # With another status: the call was done before, and has a wrong header only now.

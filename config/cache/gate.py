@@ -107,7 +107,7 @@ def enter(
     if beside is not None:
         commands.append(_counting(*beside, settings.RATE_LIMITS[beside[0]], 1))
     try:
-        answer, remembered, *more = redis.together(commands)
+        answer, remembered, *more = redis.beside(commands)
         known = memory.of(remembered, int(answer[6]))
         if look is not None:
             look.take(known, more[0])

@@ -5,7 +5,7 @@ look for his write, as long as it is not known how it ended. A transaction that 
 When Redis cannot be told, it has to forget everything before anybody believes it again.
 """
 
-import threading
+from collections import deque
 from collections.abc import Collection, Mapping
 
 from django.db import DEFAULT_DB_ALIAS, transaction
@@ -37,7 +37,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return milliseconds()
 """
 )
-_told = threading.local()
+_told: deque[int] = deque(maxlen=200)  # transactions, the last one first
 
 
 def remember(subject: str, xid: int) -> Command:
@@ -60,7 +60,7 @@ def tell(
     except Unavailable:
         transaction.on_commit(memory.forget, using=using, robust=True)
         return
-    _told.last = xid
+    _told.appendleft(xid)
     known = memory.Memory(name or memory.NONE, int(now), young=False)
     after = [remember(actor, xid) for actor in actors]
     after += [shelf.show(place, xid, known, payload) for place, payload in left.items()]
@@ -71,12 +71,12 @@ def tell(
 
 
 def told(xid: int) -> bool:
-    """Whether this thread's last write was told as `xid`."""
-    return getattr(_told, "last", None) == xid
+    """Whether this process has told lately of a write in `xid`."""
+    return xid in _told
 
 
 def _after(commands: list[Command]) -> None:
     try:
-        redis.together(commands)
+        redis.beside(commands)
     except Unavailable:
         memory.forget()

@@ -21,6 +21,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from django.conf import settings
 from prometheus_client import Counter
 
+from config import batch
 from config.cache import redis
 from config.cache.commands import Argument, Command, Script, lua
 from config.cache.keys import key
@@ -132,9 +133,9 @@ class Look:
         """None as soon as nobody reads for us (any more), and when it takes too long."""
         deadline = time.monotonic() + longest_wait
         for pause in itertools.chain(_POLLS, itertools.repeat(_POLLS[-1])):
-            time.sleep(pause)
+            batch.pause(pause)
             try:
-                self._entry, state = redis.run(self.command(lease=""))
+                [[self._entry, state]] = redis.beside([self.command(lease="")])
             except Unavailable:
                 return None
             kept = self._kept(decode)
@@ -153,7 +154,7 @@ class Look:
             if payload is not None or self._leads:  # nobody must wait for what will not come
                 arguments = _fill(self._lease, self.place, self._memory, seen, payload)
                 with suppress(Unavailable):
-                    redis.run(_FILL.on([self.place.shelf, self.place.lease], arguments))
+                    redis.beside([_FILL.on([self.place.shelf, self.place.lease], arguments)])
 
 
 def _fill(lease: str, place: Place, known: Memory, seen: str, payload: bytes | None) -> list[Argument]:

@@ -1,9 +1,12 @@
 """Statements that are sent together: one round trip for all of them, as `config.cache.redis.together` is for Redis."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connections
+
+from config import batch
 
 Rows = list[tuple[Any, ...]]
 
@@ -16,6 +19,48 @@ class Statement(NamedTuple):
     sql: str
     values: Sequence[Any] = ()
     rows: int | None = None  # that it must find or change: LostRace if it did not
+
+
+class Insert(NamedTuple):
+    """New rows. Those of several writes can be put into one statement, which `statement` makes."""
+
+    statement: Callable[[Sequence[Any]], Statement]
+    rows: Sequence[Any]
+
+
+def merged(parts: Sequence[Statement | Insert]) -> list[Statement]:
+    """The inserts, one statement for each kind, and behind them the rest."""
+    inserts: dict[Callable[[Sequence[Any]], Statement], list[Any]] = {}
+    for part in parts:
+        if isinstance(part, Insert):
+            inserts.setdefault(part.statement, []).extend(part.rows)
+    return [make(rows) for make, rows in inserts.items()] + [part for part in parts if isinstance(part, Statement)]
+
+
+def read(statement: Statement, *, using: str) -> Rows:
+    """The rows of one that only reads, in one round trip with what other calls of the batch read there."""
+    return batch.ask(_reads(using), statement)
+
+
+@cache
+def _reads(alias: str) -> Callable[[Sequence[Statement]], list[Rows | Exception]]:
+    return lambda statements: _read_each(alias, statements)
+
+
+def _read_each(alias: str, statements: Sequence[Statement]) -> list[Rows | Exception]:
+    try:
+        return [*together(statements, using=alias)]
+    except (OperationalError, InterfaceError):
+        raise  # of the database, for all of them
+    except DatabaseError as error:
+        return [error] if len(statements) == 1 else [_alone(alias, statement) for statement in statements]
+
+
+def _alone(alias: str, statement: Statement) -> Rows | Exception:
+    try:
+        return together([statement], using=alias)[0]
+    except DatabaseError as error:
+        return error
 
 
 def together(statements: Sequence[Statement], *, using: str = DEFAULT_DB_ALIAS) -> list[Rows]:

@@ -1,19 +1,20 @@
 """Appends to the event log. Nothing is published here: a broker in trouble must never slow or fail a write."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connections, transaction
 from psycopg.types.json import Jsonb
 
+from config import batch
 from config.cache import marks
 from config.cache.shelf import ITSELF, Place
 from config.data import ids
-from config.data.statements import Statement, together
+from config.data.statements import Insert, LostRace, Statement, merged, together
 from config.events.models import Event
 from config.observability import context
 
@@ -53,12 +54,14 @@ class NewEvent:
     data: dict[str, Any] | None = None
     at: datetime | None = None
     shown: bytes | None = None
+    request_id: str = field(default_factory=lambda: context.request_id.get() or "")
+    traceparent: str = field(default_factory=lambda: context.traceparent.get() or "")
 
 
 class Unsaved(NamedTuple):
     """A write that is decided and not yet done: its statements, and what happened."""
 
-    statements: Sequence[Statement]
+    statements: Sequence[Statement | Insert]
     events: Sequence[NewEvent]
 
 
@@ -72,7 +75,7 @@ def append(events: Sequence[NewEvent], *, using: str = DEFAULT_DB_ALIAS) -> int:
     return save((), events, using=using)
 
 
-def save(statements: Sequence[Statement], events: Sequence[NewEvent], *, using: str = DEFAULT_DB_ALIAS) -> int:
+def save(statements: Sequence[Statement | Insert], events: Sequence[NewEvent], *, using: str = DEFAULT_DB_ALIAS) -> int:
     """Does a write in one round trip: its statements, then its events. Returns the id of the transaction (what changes
     nothing has seen a state all the same). Raises LostRace when a statement missed.
 
@@ -81,10 +84,30 @@ def save(statements: Sequence[Statement], events: Sequence[NewEvent], *, using: 
     if not connections[using].in_atomic_block:
         raise transaction.TransactionManagementError("An event is appended in the transaction of its write.")
     last = _insert(events) if events else Statement("SELECT pg_current_xact_id()::text")
-    xid = int(together([*statements, last], using=using)[-1][0][0])
+    xid = int(together([*merged(statements), last], using=using)[-1][0][0])
     if events:
         _tell_the_cache(events, xid, using)
     return xid
+
+
+def add(new: Unsaved) -> int:
+    """`save` in a transaction of its own, of what is only inserted; the transaction may be that of other calls too.
+
+    LostRace also when another one's rows were refused: then nothing was saved, and each has to try alone.
+    """
+    return batch.ask(_add_each, new)
+
+
+def _add_each(writes: Sequence[Unsaved]) -> list[int | Exception]:
+    statements = [part for write in writes for part in write.statements]
+    try:
+        with transaction.atomic(durable=True):
+            xid = save(statements, [event for write in writes for event in write.events])
+    except (OperationalError, InterfaceError):
+        raise  # of the database, for all of them
+    except (DatabaseError, LostRace) as error:
+        return [error] if len(writes) == 1 else [LostRace() for _ in writes]
+    return [xid] * len(writes)
 
 
 def _insert(events: Sequence[NewEvent]) -> Statement:
@@ -115,8 +138,8 @@ def _row(event: NewEvent, identifier: UUID) -> tuple[Any, ...]:
         event.version,
         event.changes,
         event.data,
-        context.request_id.get() or "",
-        context.traceparent.get() or "",
+        event.request_id,
+        event.traceparent,
         event.at or ids.instant(identifier),
     )
 

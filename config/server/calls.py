@@ -8,9 +8,10 @@ once, by its own time-out, and not again at every call.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote
 
@@ -19,11 +20,13 @@ from django.db import close_old_connections
 from django.http import HttpResponse, StreamingHttpResponse
 from prometheus_client import Counter
 
+from config import batch
 from config.data.postgres import patience
 
 T = TypeVar("T")
 Environ = dict[str, Any]
 Response = HttpResponse | StreamingHttpResponse
+Answered = Callable[[Response | Exception, Environ], None]
 
 SLOW = 1.0  # seconds: more than a busy machine takes, less than any time-out
 WARY = 5.0  # seconds after a slow call in which every call has a thread
@@ -49,21 +52,36 @@ class Calls:
             path.startswith(_SHORT)
             and not path.startswith(_LONG_ALL_THE_SAME)
             and not any(name in query for name in _LONG_BY_QUERY)
-            and time.monotonic() >= self._wary_until
+            and not self.is_wary()
         )
 
-    def here(self, environ: Environ) -> Response:
-        """The answer, made in the event loop itself."""
+    def is_wary(self) -> bool:
+        """Whether a call was slow a moment ago."""
+        return time.monotonic() < self._wary_until
+
+    def here(self, calls: Sequence[tuple[Environ, Answered]]) -> None:
+        """Makes their answers in the event loop itself, beside each other (config.batch), and hands each one on."""
         loop, started = asyncio.get_running_loop(), time.monotonic()
         # Nothing else runs meanwhile, so this is no asynchronous code; Django's guards would take it for that.
         asyncio._set_running_loop(None)
         try:
-            return copy_context().run(self.call, environ)
+            copy_context().run(self._beside, calls)
         finally:
             asyncio._set_running_loop(loop)
             if time.monotonic() - started > SLOW:
                 SLOW_CALLS.inc()
                 self._wary_until = time.monotonic() + WARY
+
+    def _beside(self, calls: Sequence[tuple[Environ, Answered]]) -> None:
+        patience.begin_call()  # what they ask together has one budget
+        batch.run([partial(self._one, *call) for call in calls])
+
+    def _one(self, environ: Environ, answered: Answered) -> None:
+        try:
+            answer: Response | Exception = self.call(environ)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the client gets an answer)
+            answer = error
+        answered(answer, environ)
 
     async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work, *arguments)

@@ -65,13 +65,30 @@ class Connection(Reading):
         self._is_complete, self._is_answered, self.deadline = False, False, _NEVER
         environ = environs.of(self._request, b"".join(self._body), self._server, self._client)
         self._body = []
-        if not self._calls.is_short(environ):
-            self._start(self._call_elsewhere(environ))
-            return
+        self._call(environ)
+
+    def _call(self, environ: Environ) -> None:
+        self._is_busy = self._is_called = True
+        if self._calls.is_short(environ):
+            self._worker.turn.add(self, environ)
+        else:
+            self.call_elsewhere(environ)
+
+    def call_elsewhere(self, environ: Environ) -> None:
+        self._start(self._call_elsewhere(environ))
+
+    async def _call_elsewhere(self, environ: Environ) -> None:
+        self.answered(await self._calls.elsewhere(environ), environ)
+
+    def answered(self, response: Response | Exception, environ: Environ) -> None:
+        self._is_busy = self._is_called = False
         try:
-            self._send(self._calls.here(environ), environ)
-        except Exception:  # noqa: BLE001 (whatever it is, the client gets an answer)
-            self._fail()
+            if isinstance(response, Exception):
+                self._fail(response)
+            else:
+                self._send(response, environ)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the client gets an answer)
+            self._fail(error)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._is_busy = True
@@ -80,17 +97,8 @@ class Connection(Reading):
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except Exception:  # noqa: BLE001 (whatever it is, the client gets an answer)
-            self._fail()
-
-    async def _call_elsewhere(self, environ: Environ) -> None:
-        self._is_called = True
-        try:
-            response = await self._calls.elsewhere(environ)
-        finally:
-            self._is_called = False
-        self._is_busy = False
-        self._send(response, environ)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the client gets an answer)
+            self._fail(error)
 
     async def _call_later(self, later: Later, environ: Environ) -> None:
         if self._has_ended:
@@ -99,13 +107,10 @@ class Connection(Reading):
             return
         self._waiting = asyncio.current_task()
         await later.wait(environ, self._worker.is_leaving)
-        async with self._worker.turns:
+        async with self._worker.polls:
             await asyncio.sleep(0)  # many may be told the same news at once: the calls of others come in between
-            self._waiting = None
-            response = self._calls.here(environ) if self._calls.is_short(environ) else None
-        response = response or await self._calls.elsewhere(environ)
-        self._is_busy = False
-        self._send(response, environ)
+        self._waiting = None
+        self._call(environ)
 
     def _send(self, response: Response, environ: Environ) -> None:
         if self._is_closing:
@@ -174,9 +179,9 @@ class Connection(Reading):
         else:
             self._read_next()
 
-    def _fail(self) -> None:
+    def _fail(self, error: Exception) -> None:
         """Outside of Django, which answers each exception of a view."""
-        logger.exception("a call failed in the server")
+        logger.error("a call failed in the server", exc_info=error)
         if self._is_answered:  # a second answer would pass for that of the next request
             self._is_closing = True
             self._reset()

@@ -19,6 +19,7 @@ from config.server.calls import Calls
 from config.server.connection import Connection
 from config.server.parsing import Parser
 from config.server.reading import Reading
+from config.server.turn import Turn
 
 _LONGEST_LOOK = 0.1  # seconds for what another call reads: then this one reads itself, as the loop must go on
 # What Django does at both ends of a call: queries are kept for debugging only, connections are looked at once (Calls),
@@ -34,6 +35,7 @@ _EVERY = 1.0  # seconds between two looks at deadlines, and two signs of life
 
 class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
     calls: Calls
+    turn: Turn
     alive: bool
 
     @classmethod
@@ -45,7 +47,7 @@ class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
         self.connections: set[Reading] = set()
         self._opening = 0  # accepted, and no connection yet
         self.is_leaving = asyncio.Event()
-        self.turns = asyncio.Lock()
+        self.polls = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def load_wsgi(self) -> None:
@@ -80,6 +82,7 @@ class Worker(ASGIWorker):  # type: ignore[misc] # gunicorn has no types
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self) -> None:
+        self.turn = Turn(self.calls, self.loop)
         while self.alive and self.ppid == os.getppid():
             self._look()
             self._listen(not self._is_full())

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from accounts.principal import Principal, principal
 from config.api import bodies, pagination, parameters, preconditions
-from config.api.idempotency import Answer, settle
+from config.api.idempotency import Answer, add, settle
 from config.api.preconditions import IfMatch
 from config.api.problems import Problem
 from config.api.views import ApiViewSet, look_of
@@ -55,11 +55,11 @@ class TaskViewSet(ApiViewSet):
     def create(self, request: Request) -> HttpResponse:
         fields = serializers.CREATE.run_validation(bodies.of(request))
 
-        def decide(_: list[Rows]) -> Answer:
+        def decide() -> Answer:
             draft = service.create(principal=principal(request), fields=fields)
             return answer(draft, 201, {"Location": f"/v1/tasks/{draft.written.id}"})
 
-        return settle(request, decide, authorize=still_visible(principal(request)))
+        return add(request, decide, authorize=still_visible(principal(request)))
 
     def retrieve(self, request: Request, id: UUID) -> HttpResponse:
         found = kept.task(principal(request), id, look_of(request._request))

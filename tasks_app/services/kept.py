@@ -12,14 +12,14 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
-from django.db import connections
 from django.http import HttpResponse
 
 from accounts.principal import Principal
 from config.cache import shelf
 from config.cache.shelf import ITSELF, Decode, Look, Place, Read
-from config.data import reading
+from config.data import reading, statements
 from config.data.snapshots import SEEN
+from config.data.statements import Statement
 from tasks_app.models import Task
 from tasks_app.querysets import visible
 from tasks_app.representation import as_json
@@ -95,9 +95,9 @@ def task(principal: Principal, identifier: UUID, look: Look | None) -> Kept | No
 def _row(principal: Principal, identifier: UUID) -> Any:
     """(version, owner, assignee, JSON, seen) of a living task that the principal may see, or None."""
     sql, parameters = _statement(principal.may("tasks:admin"))
-    with connections[reading.alias()].cursor() as cursor:
-        cursor.execute(sql, [identifier, *(principal.id for _ in parameters)])
-        return cursor.fetchone()
+    values = [identifier, *(principal.id for _ in parameters)]
+    found = statements.read(Statement(sql, values), using=reading.alias())
+    return found[0] if found else None
 
 
 @lru_cache(2)

@@ -11,12 +11,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connections
 from django.http import QueryDict
 
 from config.api import parameters
 from config.data import reading
 from config.data.snapshots import SEEN
+from config.data.statements import Statement, read
 from tasks_app.models import Status
 from tasks_app.representation import FIELDS, as_json
 from tasks_app.services.filters import Filter
@@ -84,11 +84,9 @@ def _read(wanted: Filter, sort: Sort, position: Sequence[Any] | None, size: int,
     """With one row more than `size`, which tells whether there is more."""
     values = {"order": sort.name, "way": _way(wanted, sort), "size": size + 1, **_place(wanted, sort, position)}
     arguments = ", ".join([f"_{name} => %s" for name in values])
-    with connections[reading.alias()].cursor() as cursor:
-        # The function's rows come in its order: they are not sorted again.
-        cursor.execute(f"SELECT {columns} FROM task_page({arguments}) WITH ORDINALITY AS task", list(values.values()))  # noqa: S608
-        found: list[Any] = cursor.fetchall()
-    return found
+    # The function's rows come in its order: they are not sorted again.
+    sql = f"SELECT {columns} FROM task_page({arguments}) WITH ORDINALITY AS task"  # noqa: S608 (our own names)
+    return read(Statement(sql, list(values.values())), using=reading.alias())
 
 
 @lru_cache(500)

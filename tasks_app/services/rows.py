@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 
 from accounts.principal import Principal
-from config.data.statements import Rows, Statement, together
+from config.data.statements import Insert, Rows, Statement, together
 from config.events import log
 from config.events.log import NewEvent, Unsaved
 from tasks_app.querysets import visible
@@ -107,7 +107,8 @@ def drafts(changes: Sequence[Change], actor: str) -> tuple[list[Written], Unsave
     written = [Written(change.task, change.after["version"], _body(change)) for change in changes]
     new = [change.after for change in changes if change.before is None]
     unchanged = {change.task for change in changes if not change.types}
-    statements = [*insert(new), *update(changes), *hold(unchanged)]
+    statements: list[Statement | Insert] = [Insert(insert, new)] if new else []
+    statements += [*update(changes), *hold(unchanged)]
     return written, Unsaved(statements, _events(list(zip(changes, written, strict=True)), actor))
 
 
@@ -127,17 +128,17 @@ def _body(change: Change) -> bytes:
     return render(change.after) if change.after["deleted_at"] is None else b""
 
 
-def insert(tasks: Sequence[Values]) -> list[Statement]:
+def insert(tasks: Sequence[Values]) -> Statement:
     """Many as one value of JSON; that costs PostgreSQL 80 microseconds, and so a single one comes as its values."""
     if len(tasks) == 1:
-        return [Statement(_INSERT_ONE, [tasks[0][column] for column in COLUMNS])]
-    return [Statement(_INSERT, [_json([_plain(task) for task in tasks])])] if tasks else []
+        return Statement(_INSERT_ONE, [tasks[0][column] for column in COLUMNS])
+    return Statement(_INSERT, [_json([_plain(task) for task in tasks])])
 
 
 def add(changes: Sequence[Change], actors: Sequence[str], *, using: str) -> None:
     """New tasks by the thousand (imports): nobody waits for what they look like."""
     events = [event for change, actor in zip(changes, actors, strict=True) for event in change.events(actor)]
-    log.save(insert([change.after for change in changes]), events, using=using)
+    log.save([insert([change.after for change in changes])], events, using=using)
 
 
 def update(changes: Sequence[Change]) -> list[Statement]:

@@ -40,7 +40,7 @@ def test_nothing_answers_with_a_bare_array() -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/docs", "/v1/redoc"])
-def test_the_documentation_asks_no_other_server(client: Client, path: str) -> None:
+def test_the_documentation_asks_no_other_server(client: Client, redis: Any, path: str) -> None:
     page = client.get(path).content.decode()
     assert "openapi.json" in page
     assert "https://" not in page

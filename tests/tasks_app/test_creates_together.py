@@ -1,0 +1,138 @@
+"""Creates that come in together share a transaction; each has its own answer, key and event all the same."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from config.api.models import IdempotencyKey
+from config.data.statements import Statement
+from config.events import log
+from config.events.models import Event
+from tasks_app.models import Task
+from tests.beside import beside
+from tests.cast import Answer, Caller, assert_problem
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TRACE = "00-{:032x}-{:016x}-01"
+
+
+def create(caller: Caller, title: str, key: str | None = None, **more: Any) -> Answer:
+    number = abs(hash(title)) + 1
+    headers = {"x_request_id": f"request-{title}", "traceparent": TRACE.format(number, number)}
+    return caller.post("/v1/tasks", {"title": title, **more}, **headers, **({"idempotency_key": key} if key else {}))
+
+
+def calls(callers: Sequence[Caller], count: int = 6) -> list[Callable[[], Answer]]:
+    return [partial(create, callers[n % len(callers)], f"t{n}", f"key {n}" if n % 3 else None) for n in range(count)]
+
+
+def test_they_share_a_transaction_and_nothing_else(alice: Caller, bob: Caller) -> None:
+    answers = beside(*calls([alice, bob]))
+    assert [answer.status_code for answer in answers] == [201] * 6
+    assert len({answer.headers["Consistency-Token"] for answer in answers}) == 1
+    for number, answer in enumerate(answers):
+        owner, task = (alice, bob)[number % 2], answer.json()
+        assert (task["title"], task["owner"]) == (f"t{number}", owner.id)
+        assert answer.headers["Location"] == f"/v1/tasks/{task['id']}"
+        assert owner.get(answer.headers["Location"]).content == answer.content
+        event = Event.objects.get(subject=task["id"])
+        assert (event.actor, event.request_id) == (owner.id, f"request-t{number}")
+        assert event.traceparent == TRACE.format(*[abs(hash(f"t{number}")) + 1] * 2)
+    assert {task["title"] for task in alice.pages("/v1/tasks")} == {"t0", "t2", "t4"}
+
+
+def test_a_repeated_call_gets_each_ones_own_stored_answer(alice: Caller, bob: Caller) -> None:
+    first = beside(*calls([alice, bob]))
+    again = [call() for call in calls([alice, bob])]
+    for number, (one, other) in enumerate(zip(first, again, strict=True)):
+        assert (other.content == one.content) == bool(number % 3)
+        assert ("Idempotency-Replayed" in other.headers) == bool(number % 3)
+    assert Task.objects.count() == 6 + 2
+    assert IdempotencyKey.objects.count() == 4
+
+
+def test_one_whose_key_was_used_is_replayed_and_the_others_are_saved(alice: Caller) -> None:
+    before = create(alice, "t1", "key 1")
+    answers = beside(*calls([alice]))
+    assert [answer.status_code for answer in answers] == [201] * 6
+    assert answers[1].content == before.content
+    assert answers[1].headers["Idempotency-Replayed"] == "true"
+    assert sorted(Task.objects.values_list("title", flat=True)) == [f"t{number}" for number in range(6)]
+    assert Event.objects.count() == 6
+
+
+def test_the_same_call_twice_in_one_batch_is_done_once(alice: Caller) -> None:
+    answers = beside(*[partial(create, alice, "once", "one key")] * 3, *calls([alice], 2))
+    assert [answer.status_code for answer in answers] == [201] * 5
+    assert len({answer.content for answer in answers[:3]}) == 1
+    assert Task.objects.filter(title="once").count() == 1
+    assert Event.objects.count() == 3
+
+
+def test_one_key_with_two_bodies_in_one_batch_is_refused_to_one_of_them(alice: Caller) -> None:
+    answers = beside(partial(create, alice, "a", "one key"), partial(create, alice, "b", "one key"))
+    assert sorted(answer.status_code for answer in answers) == [201, 422]
+    assert (Task.objects.count(), Event.objects.count()) == (1, 1)
+
+
+def test_a_refused_one_is_refused_alone(alice: Caller) -> None:
+    bad = partial(create, alice, "to a stranger", "key", assignee="00000000-0000-4000-8000-000000000000")
+    good = calls([alice])
+    answers = beside(good[0], bad, *good[1:])
+    assert_problem(answers[1], 400)
+    assert [answer.status_code for answer in (answers[0], *answers[2:])] == [201] * 6
+    assert Task.objects.count() == 6
+
+
+def _failing(monkeypatch: pytest.MonkeyPatch, sql: str, title: str) -> list[int]:
+    """From now on what is saved with a task of this title fails in the database; gives the sizes of what was saved."""
+    save, sizes = log.save, []
+
+    def saved(statements: Sequence[Any], events: Sequence[Any], **options: Any) -> int:
+        sizes.append(len(events))
+        fails = any((event.changes or {}).get("title", {}).get("to") == title for event in events)
+        return save([*statements, Statement(sql)] if fails else statements, events, **options)
+
+    monkeypatch.setattr(log, "save", saved)
+    return sizes
+
+
+def test_one_that_the_database_refuses_does_not_take_the_others_with_it(
+    alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = _failing(monkeypatch, "SELECT 1 / 0", "t2")
+    answers = beside(*calls([alice]))
+    assert [answer.status_code for answer in answers] == [201, 201, 500, 201, 201, 201]
+    assert sizes == [6] + [1] * 6
+    assert sorted(Task.objects.values_list("title", flat=True)) == ["t0", "t1", "t3", "t4", "t5"]
+    assert set(IdempotencyKey.objects.values_list("key", flat=True)) == {"key 1", "key 4", "key 5"}
+
+
+def test_a_database_that_is_away_is_not_asked_again_by_each(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any, **__: Any) -> int:
+        asked.append(1)
+        raise OperationalError("the connection is closed")
+
+    asked: list[int] = []
+    monkeypatch.setattr(log, "save", away)
+    answers = beside(*calls([alice]))
+    assert [answer.status_code for answer in answers] == [503] * 6
+    assert asked == [1]
+    assert (Task.objects.count(), IdempotencyKey.objects.count()) == (0, 0)
+
+
+def test_what_redis_kept_of_their_lists_is_gone(alice: Caller, bob: Caller) -> None:
+    assert [caller.get("/v1/tasks").json()["results"] for caller in (alice, bob)] == [[], []]
+    beside(*calls([alice, bob]))
+    assert [len(caller.get("/v1/tasks").json()["results"]) for caller in (alice, bob)] == [3, 3]
+
+
+def test_each_call_counts_for_its_own_limit(alice: Caller, bob: Caller, limits: Callable[..., None]) -> None:
+    limits(user=(3, 60))
+    answers = beside(*calls([alice, alice, alice, alice, bob]))
+    assert sorted(answer.status_code for answer in answers) == [201] * 4 + [429] * 2
+    told = [answer.headers["RateLimit"].split("r=")[1][0] for answer in answers if answer.status_code == 201]
+    assert told == list("2101")  # bob's fixture has called once
