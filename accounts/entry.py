@@ -35,7 +35,7 @@ def verdict(
     return gate.enter(principal.id, session=session, issued_at=issued_at, cost=cost, place=place, beside=beside)
 
 
-def welcome(meta: Meta, principal: Principal, place: Place) -> gate.Verdict | None:
+def welcome(meta: Meta, principal: Principal, place: Place | None) -> gate.Verdict | None:
     """The verdict on a caller of whom nothing else has to be asked; any other one is left for authentication."""
     found = verdict(principal, place=place)
     if found.denied or found.limited or found.unsure:

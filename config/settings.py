@@ -51,7 +51,7 @@ MIDDLEWARE = [
     "config.observability.middleware.ObserveMiddleware",
     "config.api.cors.CorsMiddleware",
     "config.api.middleware.GuardMiddleware",
-    "tasks_app.api.hits.HitsMiddleware",
+    "tasks_app.api.reads.ReadsMiddleware",
     "config.api.middleware.PagesMiddleware",
 ]
 PAGES_MIDDLEWARE = [

@@ -7,7 +7,7 @@ from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
 
 from config.api.problems import Problem
 
@@ -21,6 +21,14 @@ def error(parameter: str, detail: str, code: str = "invalid") -> Problem:
         f"Query parameter {parameter}: {detail}",
         errors=[{"parameter": parameter, "code": code, "detail": detail}],
     )
+
+
+def check(request: HttpRequest, known: Collection[str], repeatable: Collection[str] = ()) -> None:
+    """That the query names nothing else, and is text."""
+    query = request.META.get("QUERY_STRING", "")
+    if query:
+        check_encoding(query)
+        check_names(request.GET, known, repeatable)
 
 
 def check_encoding(query_string: str) -> None:

@@ -93,12 +93,7 @@ class ApiViewSet(ViewSet):
 
     def check_parameters(self, request: Request) -> None:
         """Every view knows its parameters; the repeatable ones it reads itself."""
-        query = request._request.META.get("QUERY_STRING", "")
-        if not query:
-            return
-        parameters.check_encoding(query)
-        known = self.parameters.get(self.action or "", frozenset())
-        parameters.check_names(request.query_params, known, self.repeatable)
+        parameters.check(request._request, self.parameters.get(self.action or "", frozenset()), self.repeatable)
 
     repeatable: ClassVar[frozenset[str]] = frozenset()
 

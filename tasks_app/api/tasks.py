@@ -5,23 +5,21 @@ from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts.principal import Principal, principal
-from config.api import bodies, pagination, parameters, preconditions
+from config.api import bodies, pagination, preconditions
 from config.api.idempotency import Answer, add, settle
 from config.api.preconditions import IfMatch
 from config.api.problems import Problem
 from config.api.views import ApiViewSet, look_of
 from config.cache.shelf import Place
-from config.data import reading
 from config.data.statements import Rows
-from tasks_app.api import serializers
+from tasks_app.api import serializers, shown
 from tasks_app.api.schema import TASK_OPERATIONS
 from tasks_app.models import Task
-from tasks_app.representation import FIELDS
-from tasks_app.services import filters, kept, pages, rows
+from tasks_app.services import filters, kept, rows
 from tasks_app.services import tasks as service
 from tasks_app.services.rows import Draft
 
@@ -47,10 +45,8 @@ class TaskViewSet(ApiViewSet):
         return counted(self.kwargs["id"], subject) if self.action in {"partial_update", "destroy"} else None
 
     def list(self, request: Request) -> HttpResponse:
-        look = look_of(request._request)
-        if look is None:
-            return _list(request)[0]
-        return kept.page(principal(request), _query(request), look, lambda: _list(request))
+        plain, caller = request._request, principal(request)
+        return kept.page(caller, _query(request), look_of(plain), lambda: shown.tasks(plain, caller))
 
     def create(self, request: Request) -> HttpResponse:
         fields = serializers.CREATE.run_validation(bodies.of(request))
@@ -62,10 +58,7 @@ class TaskViewSet(ApiViewSet):
         return add(request, decide, authorize=still_visible(principal(request)))
 
     def retrieve(self, request: Request, id: UUID) -> HttpResponse:
-        found = kept.task(principal(request), id, look_of(request._request))
-        if found is None:
-            raise Problem("not-found", "There is no such task, or you may not know of it.")
-        return preconditions.representation(request._request, found.version, found.body)
+        return shown.task(request._request, principal(request), str(id), look_of(request._request))
 
     def partial_update(self, request: Request, id: UUID) -> HttpResponse:
         fields = serializers.PATCH.run_validation(bodies.of(request))
@@ -77,24 +70,6 @@ class TaskViewSet(ApiViewSet):
         if_match = _if_match(request, id)
 
         return change(request, id, partial(service.delete, if_match=if_match), status=204)
-
-
-def _list(request: Request) -> tuple[HttpResponse, str]:
-    query = request.query_params
-    fields = _fields(query)
-    return page(request, "tasks", filters.of(query, principal(request)), pages.sort_of(query), fields)
-
-
-def page(
-    request: Request, name: str, wanted: filters.Filter, sort: pages.Sort, fields: Sequence[str] = FIELDS
-) -> tuple[HttpResponse, str]:
-    """One page of tasks, as one query that PostgreSQL renders, and what that had seen."""
-    query, caller = request.query_params, principal(request).id
-    size, kind = pagination.page_size(query), pagination.kind(name, query)
-    start = pagination.position(caller, kind, query)
-    found = reading.read(lambda: pages.page(wanted, sort, start, size, fields))
-    cursor = pagination.encode(caller, kind, found.last) if found.last else None
-    return pagination.respond(request._request, [found.rows] if found.rows else [], cursor), found.seen
 
 
 def _query(request: Request) -> str:
@@ -141,7 +116,3 @@ def _if_match(request: Request, task: UUID) -> IfMatch:
         service.access(principal(request), task)  # 404 comes before 428
         raise Problem("precondition-required")
     return if_match
-
-
-def _fields(query: QueryDict) -> Sequence[str]:
-    return parameters.choices(query, "fields", FIELDS) or FIELDS

@@ -12,8 +12,9 @@ from config.api import pagination
 from config.api.idempotency import Answer, perform
 from config.api.preconditions import IfMatch
 from config.api.views import ApiViewSet
+from tasks_app.api import shown
 from tasks_app.api.schema import TRASH_OPERATIONS
-from tasks_app.api.tasks import change, counted, page
+from tasks_app.api.tasks import change, counted
 from tasks_app.services import filters, pages, tasks, trash
 
 
@@ -26,7 +27,9 @@ class TrashViewSet(ApiViewSet):
         return counted(self.kwargs["id"], subject) if self.action in {"restore", "destroy"} else None
 
     def list(self, request: Request) -> HttpResponse:
-        return page(request, "trash", filters.Filter(owner=principal(request).id), pages.TRASH)[0]
+        caller = principal(request)
+        own = filters.Filter(owner=caller.id)
+        return shown.page(request._request, caller, "trash", wanted=own, sort=pages.TRASH)[0]
 
     def restore(self, request: Request, id: UUID) -> HttpResponse:
         return change(request, id, partial(tasks.restore, if_match=IfMatch.of(request._request)))

@@ -55,7 +55,7 @@ def entry(values: Mapping[str, Any], body: bytes) -> bytes | None:
     return _entry(values["id"], values["version"], values["owner_id"], values["assignee_id"], body)
 
 
-def _entry(task: UUID, version: int, owner: str, assignee: str | None, body: bytes) -> bytes:
+def _entry(task: UUID | str, version: int, owner: str, assignee: str | None, body: bytes) -> bytes:
     return orjson.dumps([task, version, owner, assignee]) + b"\n" + body
 
 
@@ -73,23 +73,20 @@ def _task_for(principal: Principal, identifier: str) -> Decode[Kept]:
     return decode
 
 
-def task_hit(principal: Principal, identifier: str, look: Look) -> Kept | None:
-    """A task (by its id in lower case) that is kept and that the principal may see."""
-    return look.hit("task", _task_for(principal, identifier))
-
-
-def task(principal: Principal, identifier: UUID, look: Look | None) -> Kept | None:
-    """A living task that the principal may see, else None: judged here for what was kept, else by the database."""
+def task(principal: Principal, identifier: str, look: Look | None) -> Kept | None:
+    """A living task (by its id in lower case) that the principal may see, else None: judged here for what was kept,
+    else by the database.
+    """
 
     def load() -> Read[Kept | None]:
-        row = reading.read(lambda: _row(principal, identifier))
+        row = reading.read(lambda: _row(principal, UUID(identifier)))
         if row is None:
             return Read(None)
         version, owner, assignee, text, seen = row
         body = text.encode()
         return Read(Kept(version, body), seen, _entry(identifier, version, owner, assignee, body))
 
-    return shelf.read(look, "task", _task_for(principal, str(identifier)), load)
+    return shelf.read(look, "task", _task_for(principal, identifier), load)
 
 
 def _row(principal: Principal, identifier: UUID) -> Any:
@@ -124,15 +121,12 @@ def _page_for(principal: Principal, query: str) -> Decode[HttpResponse]:
     return decode
 
 
-def page_hit(principal: Principal, query: str, look: Look) -> HttpResponse | None:
-    """The kept answer to `query`."""
-    return look.hit("list", _page_for(principal, query))
-
-
 def page(
     principal: Principal, query: str, look: Look | None, load: Callable[[], tuple[HttpResponse, str]]
 ) -> HttpResponse:
     """The kept answer to `query`, or that of `load`, which also tells what it had seen."""
+    if look is None:
+        return load()[0]
 
     def read() -> Read[HttpResponse]:
         response, seen = load()
