@@ -15,9 +15,10 @@ from rest_framework.viewsets import ViewSet
 
 from config.api import bodies, keyed, limits, parameters, problems
 from config.api.caller import caller
-from config.api.permissions import Required
+from config.api.permissions import OPTIONS, Required
 from config.api.problems import Problem
 from config.api.renderers import JSONRenderer
+from config.api.request import ApiRequest
 from config.cache import gate, marks
 from config.cache.shelf import Look, Place
 from config.data import consistency, reading
@@ -25,7 +26,7 @@ from config.observability import context
 from config.server import later
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_RENDERER = JSONRenderer()
+_RENDERER, _NEGOTIATION = JSONRenderer(), bodies.Negotiation()
 
 
 @cache
@@ -67,13 +68,21 @@ class ApiViewSet(ViewSet):
         return {"Allow": allowed(*self.action_map)}
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        made = super().initialize_request(request, *args, **kwargs)
-        # Otherwise each look at them first fails and is then passed on.
-        made.__dict__.update(method=request.method, META=request.META)
-        return made
+        method = str(request.method).lower()
+        self.action = OPTIONS if method == "options" else self.action_map.get(method)  # type: ignore[assignment]
+        return ApiRequest(
+            request,
+            parsers=self.get_parsers(),
+            authenticators=self.get_authenticators(),
+            negotiator=_NEGOTIATION,
+            parser_context=self.get_parser_context(request),
+        )
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
         return _RENDERER, _RENDERER.media_type  # there is one representation; Accept is not asked
+
+    def perform_authentication(self, request: Request) -> None:
+        request._authenticate()  # type: ignore[attr-defined] # what DRF's `user` does when it is asked for
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         request.accepted_renderer, request.accepted_media_type = _RENDERER, _RENDERER.media_type
