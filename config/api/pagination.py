@@ -3,6 +3,7 @@
 import base64
 import hmac
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -71,14 +72,18 @@ def _invalid() -> Problem:
 
 
 def _sign(principal: str, kind: str, payload: bytes) -> bytes:
-    key = blake2b(settings.SECRET_KEY.encode(), digest_size=32, person=b"cursor").digest()
     text = orjson.dumps([principal, kind]) + payload
-    return blake2b(text, key=key, digest_size=_SIGNATURE_BYTES).digest()
+    return blake2b(text, key=_key(settings.SECRET_KEY), digest_size=_SIGNATURE_BYTES).digest()
+
+
+@lru_cache(1)
+def _key(secret: str) -> bytes:
+    return blake2b(secret.encode(), digest_size=32, person=b"cursor").digest()
 
 
 def kind(name: str, query: QueryDict) -> str:
     """Names a list with everything that a cursor is bound to."""
-    return urlencode([(key, value) for key, value in _bound(query)], doseq=False) + f"#{name}"
+    return f"{urlencode(_bound(query))}#{name}"
 
 
 def _bound(query: QueryDict) -> list[tuple[str, str]]:
@@ -112,7 +117,6 @@ def respond(request: HttpRequest, rows: Sequence[bytes | str], next_cursor: str 
     body = b'{"results":[' + joined + b"]," + after
     response = HttpResponse(body, content_type="application/json")
     if next_cursor is not None:
-        query = request.GET.copy()
-        query["cursor"] = next_cursor
-        response.headers["Link"] = f'<{request.path}?{query.urlencode()}>; rel="next"'
+        query = {**dict(request.GET.lists()), "cursor": [next_cursor]}
+        response.headers["Link"] = f'<{request.path}?{urlencode(query, doseq=True)}>; rel="next"'
     return response

@@ -1,6 +1,6 @@
 """The task list's filters, from names and text values: the API's query and an export's filter alike."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,23 +16,9 @@ from tasks_app.models import Priority, Status, Task
 from tasks_app.querysets import TaskQuerySet
 
 REPEATABLE = frozenset({"label"})
-NAMES = frozenset(
-    {
-        "status",
-        "priority",
-        "label",
-        "assignee",
-        "owner",
-        "due_before",
-        "due_after",
-        "created_before",
-        "created_after",
-        "updated_after",
-        "q",
-    }
-)
 MAX_SEARCH = 200  # characters
 _MILLISECOND = timedelta(milliseconds=1)
+_STATUSES, _PRIORITIES = Status.values, Priority.values  # which are made anew at each look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,18 +44,9 @@ class Filter:
 
 def of(query: QueryDict, principal: Principal) -> Filter:
     """What the query asks for. Raises Problem 400 for a bad value, 403 for a foreign owner."""
-    return Filter(
-        **_whose(query, principal),
-        statuses=parameters.choices(query, "status", Status.values),
-        priorities=parameters.choices(query, "priority", Priority.values),
-        labels=[_label(value) for value in query.getlist("label")] or None,
-        low=_id_bound(query, "created_after"),
-        high=_id_bound(query, "created_before"),
-        due_from=_time(query, "due_after"),
-        due_to=_time(query, "due_before"),
-        updated_from=_time(query, "updated_after"),
-        words=_search(query),
-    )
+    whose = _whose(query, principal)
+    # Only what is given is looked at: most queries have one or two of them.
+    return Filter(**whose, **{field: read(query, name) for name, (field, read) in _READ.items() if name in query})
 
 
 def tasks(wanted: Filter) -> TaskQuerySet:
@@ -111,10 +88,19 @@ def _person(name: str, raw: str) -> str:
     return raw
 
 
-def _label(raw: str) -> str:
-    if not 0 < len(raw) <= 50:
-        raise parameters.error("label", "a label has 1 to 50 characters.")
-    return raw
+def _statuses(query: QueryDict, name: str) -> list[str] | None:
+    return parameters.choices(query, name, _STATUSES)
+
+
+def _priorities(query: QueryDict, name: str) -> list[str] | None:
+    return parameters.choices(query, name, _PRIORITIES)
+
+
+def _labels(query: QueryDict, name: str) -> list[str] | None:
+    labels = query.getlist(name)
+    if not all(0 < len(label) <= 50 for label in labels):
+        raise parameters.error(name, "a label has 1 to 50 characters.")
+    return labels or None
 
 
 def _time(query: QueryDict, name: str) -> datetime | None:
@@ -138,11 +124,26 @@ def _id_bound(query: QueryDict, name: str) -> UUID | None:
         raise parameters.error(name, "is before 1970.") from error
 
 
-def _search(query: QueryDict) -> str | None:
-    words = query.get("q")
+def _search(query: QueryDict, name: str) -> str | None:
+    words = query.get(name)
     if words is not None and not 0 < len(words.strip()) <= len(words) <= MAX_SEARCH:
-        raise parameters.error("q", f"expected 1 to {MAX_SEARCH} characters.")
+        raise parameters.error(name, f"expected 1 to {MAX_SEARCH} characters.")
     return words
+
+
+# A parameter's field of the filter, and how it is read. The first bad one is told, in this order.
+_READ: dict[str, tuple[str, Callable[[QueryDict, str], Any]]] = {
+    "status": ("statuses", _statuses),
+    "priority": ("priorities", _priorities),
+    "label": ("labels", _labels),
+    "created_after": ("low", _id_bound),
+    "created_before": ("high", _id_bound),
+    "due_after": ("due_from", _time),
+    "due_before": ("due_to", _time),
+    "updated_after": ("updated_from", _time),
+    "q": ("words", _search),
+}
+NAMES = frozenset({*_READ, "owner", "assignee"})
 
 
 def from_mapping(filter_: Mapping[str, Any]) -> QueryDict:

@@ -5,7 +5,7 @@ Why a function: docs/decisions/0013-lists-in-a-function.md. Its indexes and plan
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from tasks_app.models import Status
 from tasks_app.representation import FIELDS, as_json
 from tasks_app.services.filters import Filter
 
+_NAMES = tuple(Filter.__dataclass_fields__)
 _FIRST, _LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
 _ACTIVE = {Status.PENDING.value, Status.IN_PROGRESS.value}
 
@@ -113,17 +114,18 @@ def _way(wanted: Filter, sort: Sort) -> str:
 
 def _place(wanted: Filter, sort: Sort, position: Sequence[Any] | None) -> dict[str, Any]:
     """The arguments that say what is asked for, and from where on."""
+    given = {name: value for name in _NAMES if (value := getattr(wanted, name))}
     if sort.key is None:
-        return _given(wanted if position is None else _behind(wanted, sort, UUID(position[0])))
+        return given if position is None else {**given, **_behind(wanted, sort, UUID(position[0]))}
     if position is not None:
-        return {**_given(wanted), "key": position[1], "key_id": position[0]}
-    return {**_given(wanted), "key": _start(wanted, sort), "key_id": _FIRST if sort.ascending else _LAST}
+        return {**given, "key": position[1], "key_id": position[0]}
+    return {**given, "key": _start(wanted, sort), "key_id": _FIRST if sort.ascending else _LAST}
 
 
-def _behind(wanted: Filter, sort: Sort, position: UUID) -> Filter:
+def _behind(wanted: Filter, sort: Sort, position: UUID) -> dict[str, UUID]:
     if sort.ascending:
-        return replace(wanted, low=max(wanted.low or _FIRST, UUID(int=position.int + 1)))
-    return replace(wanted, high=min(wanted.high or _LAST, position))
+        return {"low": max(wanted.low or _FIRST, UUID(int=position.int + 1))}
+    return {"high": min(wanted.high or _LAST, position)}
 
 
 def _start(wanted: Filter, sort: Sort) -> datetime | str:
@@ -131,7 +133,3 @@ def _start(wanted: Filter, sort: Sort) -> datetime | str:
     if sort.ascending:
         return wanted.due_from or "-infinity"
     return (wanted.due_to if sort.name == "-due_at" else None) or "infinity"
-
-
-def _given(wanted: Filter) -> dict[str, Any]:
-    return {name: value for name in Filter.__dataclass_fields__ if (value := getattr(wanted, name))}
