@@ -3,9 +3,11 @@
 import os
 from typing import Any
 
-from django.core.handlers.wsgi import WSGIRequest
-from django.core.wsgi import get_wsgi_application
+import django
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.http import parse_header_parameters
+from django.utils.log import log_response
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -24,5 +26,17 @@ class Request(WSGIRequest):
             meta["CONTENT_TYPE"] = ""
 
 
-application = get_wsgi_application()
-application.request_class = Request
+class Handler(WSGIHandler):
+    request_class = Request
+
+    def get_response(self, request: HttpRequest) -> HttpResponse:
+        """Django's own, which names the URLs anew for each call's thread: here there is one set of them."""
+        response: HttpResponse = self._middleware_chain(request)  # type: ignore[attr-defined]
+        response._resource_closers.append(request.close)  # type: ignore[attr-defined]
+        if response.status_code >= 500:
+            log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)
+        return response
+
+
+django.setup(set_prefix=False)
+application = Handler()

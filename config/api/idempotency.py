@@ -6,9 +6,10 @@ A call that still runs holds an advisory lock on its key, so that the same call 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -31,13 +32,12 @@ KEPT = timedelta(hours=24)  # the contract's promise
 BATCH = 5_000  # rows a statement: short locks
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a write answers. `xid` is its transaction; None when nothing was written: `perform` finds it out."""
 
     status: int
     body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     xid: int | None = None
     subjects: tuple[UUID, ...] = ()  # what it tells of: a purge of one of them also takes the stored answer
     unsaved: Unsaved | None = None  # what is still to be done before it is true (`settle`)
@@ -89,7 +89,7 @@ def perform(request: Request, write: Write, *, authorize: Authorize | None = Non
             return stored
         answer = write(lost)
         if answer.xid is None:  # what changed nothing has seen a state all the same
-            answer = replace(answer, xid=transactions.current_id())
+            answer = answer._replace(xid=transactions.current_id())
         if key is not None:
             together(merged([_kept(key, answer)]))
         return answer
@@ -112,7 +112,7 @@ def add(request: Request, decide: Callable[[], Answer], *, authorize: Authorize 
         if again:
             return by_itself(key, again, lost)
         answer = decide() if key is None else _decided_early(decide)
-        return replace(answer, xid=log.add(_unsaved(key, answer)), unsaved=None)
+        return answer._replace(xid=log.add(_unsaved(key, answer)), unsaved=None)
 
     return _answer(request, attempt)
 
@@ -160,7 +160,7 @@ def _decided_early(decide: Callable[[], Answer]) -> Answer:
 
 
 def _save(key: Key | None, answer: Answer) -> Answer:
-    return replace(answer, xid=log.save(*_unsaved(key, answer)), unsaved=None)
+    return answer._replace(xid=log.save(*_unsaved(key, answer)), unsaved=None)
 
 
 def _unsaved(key: Key | None, answer: Answer) -> Unsaved:

@@ -9,8 +9,7 @@ something (`unsure`), denials come from PostgreSQL (accounts.denials) and reads 
 import contextlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -51,8 +50,7 @@ end
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Where a caller stands under one policy; `reset` is whole seconds until calls become free again."""
 
     policy: str
@@ -64,8 +62,7 @@ class Usage:
     slot: str | None = None  # where Redis counted it; None: this process did
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     denied: bool
     wrote: tuple[int, ...]  # the transactions that this principal wrote in lately
     writing: tuple[int, ...]  # and those of which nobody was told yet how they ended
@@ -171,7 +168,7 @@ def refund(usage: Usage) -> Usage:
             redis.run(_REFUND.on([_key(usage.who, usage.policy)], [usage.slot]))
         except Unavailable:
             return usage
-    return replace(usage, remaining=min(usage.rate.limit, usage.remaining + 1))
+    return usage._replace(remaining=min(usage.rate.limit, usage.remaining + 1))
 
 
 def _xid(raw: bytes) -> int:

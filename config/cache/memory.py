@@ -5,7 +5,7 @@ So one key says when its memory began. Entries of an earlier memory are misses; 
 a replica may still be behind what was forgotten, everybody reads the primary. To forget on purpose: delete the key.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from config.cache import keys, redis
 from config.cache.commands import Command, Script
@@ -26,8 +26,7 @@ return redis.call('GET', KEYS[1])
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     name: bytes
     now: int  # milliseconds of Redis's clock
     young: bool

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from django.core.cache import close_caches
+from django.core.handlers.base import reset_urlconf
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connections, reset_queries
 from gunicorn.workers.gasgi import ASGIWorker
@@ -23,12 +24,13 @@ from config.server.turn import Turn
 
 _LONGEST_LOOK = 0.1  # seconds for what another call reads: then this one reads itself, as the loop must go on
 # What Django does at both ends of a call: queries are kept for debugging only, connections are looked at once (Calls),
-# and our caches have nothing to close.
+# our caches have nothing to close, and there is one set of URLs (config.wsgi).
 _AT_EACH_CALL = (
     (request_started, reset_queries),
     (request_started, close_old_connections),
     (request_finished, close_old_connections),
     (request_finished, close_caches),
+    (request_finished, reset_urlconf),
 )
 _EVERY = 1.0  # seconds between two looks at deadlines, and two signs of life
 

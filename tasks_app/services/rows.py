@@ -8,6 +8,7 @@ that it followed (docs/decisions/0003-version-before-first-write.md).
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,11 +19,12 @@ from config.data.statements import Insert, Rows, Statement, together
 from config.events import log
 from config.events.log import NewEvent, Unsaved
 from tasks_app.querysets import visible
-from tasks_app.representation import COLUMNS, FIELDS, plain, render
+from tasks_app.representation import COLUMNS, FIELDS, render
 from tasks_app.services import kept
 from tasks_app.services.rules import Change, Values
 
 MOST_SHOWN = 10
+_IN_ORDER = itemgetter(*COLUMNS)
 # What a write may change, with the types to read it from JSON.
 _CHANGEABLE = {
     "title": "text",
@@ -131,7 +133,7 @@ def _body(change: Change) -> bytes:
 def insert(tasks: Sequence[Values]) -> Statement:
     """Many as one value of JSON; that costs PostgreSQL 80 microseconds, and so a single one comes as its values."""
     if len(tasks) == 1:
-        return Statement(_INSERT_ONE, [tasks[0][column] for column in COLUMNS])
+        return Statement(_INSERT_ONE, _IN_ORDER(tasks[0]))
     return Statement(_INSERT, [_json([_plain(task) for task in tasks])])
 
 
@@ -178,4 +180,4 @@ def _json(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _plain(values: Values) -> dict[str, Any]:
-    return {name.removesuffix("_id"): plain(value) for name, value in values.items()}
+    return dict(zip(FIELDS, _IN_ORDER(values), strict=True))
