@@ -2,7 +2,7 @@
 
 Each call is a greenlet. Where it would wait for an answer it leaves its question, and the next call goes on; when
 none can go on, all questions of one kind travel in one round trip. So sixteen calls that came in together ask Redis
-once, and their new rows share a transaction. Outside a batch `ask` just asks.
+once, and their writes share a transaction. Outside a batch `ask` just asks.
 
 Between two questions nobody else in the thread runs, and what runs in a transaction is never left for another call.
 Why and what it brings: docs/decisions/0019-calls-in-batches.md.

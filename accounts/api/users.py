@@ -13,7 +13,8 @@ from accounts.models import User
 from accounts.services import directory
 from accounts.services.directory import Profile
 from config.api import pagination
-from config.api.idempotency import Answer, perform
+from config.api.answers import Answer
+from config.api.idempotency import perform
 from config.api.views import ApiViewSet
 from config.data import reading, times, transactions
 

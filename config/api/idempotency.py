@@ -5,11 +5,9 @@ A call that still runs holds an advisory lock on its key, so that the same call 
 (409) instead of waiting; the lock ends with the transaction, so a crash frees the key at once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from types import MappingProxyType
-from typing import NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -17,37 +15,20 @@ from django.db.models import Q
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from config import batch
 from config.api import problems
+from config.api.answers import Answer
 from config.api.keyed import Key, Stored, replay
 from config.api.models import IdempotencyKey
 from config.api.problems import Problem
+from config.api.settling import Decide, LookFirst, Wanted, kept, save, settle_each
 from config.api.views import remember_again, wrote
 from config.data import partitions, transactions
-from config.data.statements import Insert, LostRace, Rows, Statement, merged, together
-from config.events import log
-from config.events.log import Unsaved
+from config.data.statements import LostRace, Rows, Statement, merged, together
 
 ATTEMPTS = 4
 KEPT = timedelta(hours=24)  # the contract's promise
 BATCH = 5_000  # rows a statement: short locks
-
-
-class Answer(NamedTuple):
-    """What a write answers. `xid` is its transaction; None when nothing was written: `perform` finds it out."""
-
-    status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = MappingProxyType({})
-    xid: int | None = None
-    subjects: tuple[UUID, ...] = ()  # what it tells of: a purge of one of them also takes the stored answer
-    unsaved: Unsaved | None = None  # what is still to be done before it is true (`settle`)
-
-    def response(self) -> HttpResponse:
-        headers = {**self.headers, "Content-Type": "application/json"}
-        response = HttpResponse(self.body, status=self.status, headers=headers)
-        if not self.body:
-            del response.headers["Content-Type"]
-        return response
 
 
 def forget_old() -> int:
@@ -69,7 +50,6 @@ def forget_answers(subject: UUID) -> None:
 
 Write = Callable[[bool], Answer]
 Asks = Callable[[bool], Sequence[Statement]]
-Decide = Callable[[list[Rows]], Answer]
 Authorize = Callable[[Sequence[UUID]], object]
 # With whether there was an attempt before, and whether a row missed.
 _Attempt = Callable[[Key | None, bool, bool], Answer | HttpResponse]
@@ -91,85 +71,51 @@ def perform(request: Request, write: Write, *, authorize: Authorize | None = Non
         if answer.xid is None:  # what changed nothing has seen a state all the same
             answer = answer._replace(xid=transactions.current_id())
         if key is not None:
-            together(merged([_kept(key, answer)]))
+            together(merged([kept(key, answer)]))
         return answer
 
     return _answer(request, _in_transaction(attempt, authorize))
 
 
-def add(request: Request, decide: Callable[[], Answer], *, authorize: Authorize | None = None) -> HttpResponse:
-    """`settle` for a write that has no questions and only inserts: at first in one transaction with what other calls
-    of the batch insert, and by itself when that fails.
-    """
-
-    def alone(key: Key | None, again: bool, lost: bool) -> Answer | Stored:
-        stored = None if key is None else key.claim()[0]
-        return stored if stored is not None else _save(key, decide())
-
-    by_itself = _in_transaction(alone, authorize)
-
-    def attempt(key: Key | None, again: bool, lost: bool) -> Answer | HttpResponse:
-        if again:
-            return by_itself(key, again, lost)
-        answer = decide() if key is None else _decided_early(decide)
-        return answer._replace(xid=log.add(_unsaved(key, answer)), unsaved=None)
-
-    return _answer(request, attempt)
-
-
 def settle(
-    request: Request, decide: Decide, *, asks: Asks, dear: bool = False, authorize: Authorize | None = None
+    request: Request,
+    decide: Decide,
+    *,
+    asks: Asks = lambda _: (),
+    dear: bool = False,
+    authorize: Authorize | None = None,
 ) -> HttpResponse:
     """`perform` for a write that leaves all statements to us, so that they travel together: what `asks(locked)` wants
     to know, in one round trip; and what `decide` makes of it (`Answer.unsaved`), with the answer to keep.
 
-    The key is taken only with what is saved. When it was used, or `decide` refuses, nothing has happened yet, and the
-    next attempt looks first. So a repeated call costs more; one that is `dear` always looks first.
+    At first in one transaction with what other calls of the batch write (`settling`), and alone when that fails. The
+    key is taken only with what is saved: when it was used, or `decide` refuses, nothing has happened yet, and the next
+    attempt looks first. So a repeated call costs more; one that is `dear` always looks first, and alone.
     """
 
-    def attempt(key: Key | None, again: bool, lost: bool) -> Answer | Stored:
+    def alone(key: Key | None, again: bool, lost: bool) -> Answer | Stored:
         questions = asks(lost)
         if key is None:
-            return _save(None, decide(_answers(questions)))
+            return save(None, decide(_answers(questions)))
         if dear:
             stored, found = key.claim(questions)
-            return stored if stored is not None else _save(key, decide(found))
-        if again:  # alone: what was answered before is told without waiting for a lock of what it was about
-            stored, _ = key.claim()
-            return stored if stored is not None else _save(key, decide(_answers(questions)))
-        # A call that waits for a row could wait for this very call, which is to be told at once.
-        found = _answers([key.lock(), *questions])[1:]
-        return _save(key, _decided_early(partial(decide, found)))
+            return stored if stored is not None else save(key, decide(found))
+        # Alone: what was answered before is told without waiting for a lock of what it was about.
+        stored, _ = key.claim()
+        return stored if stored is not None else save(key, decide(_answers(questions)))
 
-    return _answer(request, _in_transaction(attempt, authorize))
+    by_itself = _in_transaction(alone, authorize)
 
+    def attempt(key: Key | None, again: bool, lost: bool) -> Answer | HttpResponse:
+        if again or dear:
+            return by_itself(key, again, lost)
+        return batch.ask(settle_each, Wanted(key, asks(False), decide, copy_context()))
 
-class _LookFirst(Exception):
-    """`decide` refused, which is no answer yet: the call may have been done before, in another state."""
+    return _answer(request, attempt)
 
 
 def _answers(questions: Sequence[Statement]) -> list[Rows]:
     return together(questions) if questions else []
-
-
-def _decided_early(decide: Callable[[], Answer]) -> Answer:
-    try:
-        return decide()
-    except Problem as problem:
-        raise _LookFirst from problem
-
-
-def _save(key: Key | None, answer: Answer) -> Answer:
-    return answer._replace(xid=log.save(*_unsaved(key, answer)), unsaved=None)
-
-
-def _unsaved(key: Key | None, answer: Answer) -> Unsaved:
-    statements, events = answer.unsaved or Unsaved((), ())
-    return Unsaved([*([] if key is None else [_kept(key, answer)]), *statements], events)
-
-
-def _kept(key: Key, answer: Answer) -> Insert:
-    return key.store(answer.status, answer.body, answer.headers, answer.subjects, wrote=True)
 
 
 def _in_transaction(body: _Body, authorize: Authorize | None) -> _Attempt:
@@ -197,7 +143,7 @@ def _attempts(key: Key | None, attempt: _Attempt) -> Answer | HttpResponse:
     for number in range(ATTEMPTS):
         try:
             return attempt(key, number > 0, lost)
-        except _LookFirst:
+        except LookFirst:
             continue
         except LostRace:
             lost = True

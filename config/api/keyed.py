@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
 
@@ -127,8 +128,7 @@ class Key:
         The lock is taken in a statement before the look-up, whose snapshot then holds whatever the call that
         had the lock before us has committed.
         """
-        lock = Statement("SELECT pg_try_advisory_xact_lock(%s)", [self._number()])
-        [[free]], looked, *found = together([lock, Statement(_LOOK, self._identity()), *asks])
+        [[free]], looked, *found = together([self.lock(), Statement(_LOOK, self._identity()), *asks])
         stored = Stored(*looked[0]) if looked else None
         if stored is None and not free:
             raise Taken("in-flight", headers={"Retry-After": "1"})
@@ -150,18 +150,20 @@ class Key:
             subjects[0] if len(subjects) == 1 else None,
             list(subjects) if len(subjects) > 1 else None,
             datetime.now(UTC),
-            self._number(),
+            self.number,
         )
         return Insert(_store, [new])
 
     def lock(self) -> Statement:
-        """LostRace while another call with this key runs."""
-        return Statement("SELECT FROM pg_try_advisory_xact_lock(%s) AS taken WHERE taken", [self._number()], rows=1)
+        """Tells whether no other call with this key runs, and keeps it from running in this transaction."""
+        return Statement("SELECT pg_try_advisory_xact_lock(%s)", [self.number])
 
     def _identity(self) -> tuple[str, str, str]:
         return self.principal, self.route, self.key
 
-    def _number(self) -> int:
+    @cached_property
+    def number(self) -> int:
+        """Of its lock."""
         digest = hashlib.sha256(orjson.dumps(self._identity())).digest()
         return int.from_bytes(digest[:8], "big", signed=True)
 

@@ -7,14 +7,13 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from psycopg.types.json import Jsonb
 
-from config import batch
 from config.cache import marks
 from config.cache.shelf import ITSELF, Place
 from config.data import ids
-from config.data.statements import Insert, LostRace, Statement, merged, together
+from config.data.statements import Insert, Statement, merged, together
 from config.events.models import Event
 from config.observability import context
 
@@ -88,26 +87,6 @@ def save(statements: Sequence[Statement | Insert], events: Sequence[NewEvent], *
     if events:
         _tell_the_cache(events, xid, using)
     return xid
-
-
-def add(new: Unsaved) -> int:
-    """`save` in a transaction of its own, of what is only inserted; the transaction may be that of other calls too.
-
-    LostRace also when another one's rows were refused: then nothing was saved, and each has to try alone.
-    """
-    return batch.ask(_add_each, new)
-
-
-def _add_each(writes: Sequence[Unsaved]) -> list[int | Exception]:
-    statements = [part for write in writes for part in write.statements]
-    try:
-        with transaction.atomic(durable=True):
-            xid = save(statements, [event for write in writes for event in write.events])
-    except (OperationalError, InterfaceError):
-        raise  # of the database, for all of them
-    except (DatabaseError, LostRace) as error:
-        return [error] if len(writes) == 1 else [LostRace() for _ in writes]
-    return [xid] * len(writes)
 
 
 def _insert(events: Sequence[NewEvent]) -> Statement:

@@ -11,7 +11,8 @@ from rest_framework.request import Request
 
 from accounts.principal import principal
 from config.api import bodies, pagination
-from config.api.idempotency import Answer, perform
+from config.api.answers import Answer
+from config.api.idempotency import perform
 from config.api.problems import Problem
 from config.api.schema import IDEMPOTENCY_KEY, PAGE_PARAMETERS, binary, operation, operations, page_of
 from config.api.views import ApiViewSet

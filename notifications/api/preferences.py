@@ -11,7 +11,8 @@ from rest_framework.request import Request
 
 from accounts.principal import principal
 from config.api import bodies, fields, preconditions
-from config.api.idempotency import Answer, perform
+from config.api.answers import Answer
+from config.api.idempotency import perform
 from config.api.preconditions import IfMatch
 from config.api.schema import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, operation, operations
 from config.api.views import ApiViewSet

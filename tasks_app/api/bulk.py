@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 from accounts.principal import principal
 from config.api import bodies, idempotency, limits, problems
-from config.api.idempotency import Answer
+from config.api.answers import Answer
 from config.api.problems import Problem
 from config.api.views import ApiViewSet
 from config.cache import gate

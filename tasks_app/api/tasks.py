@@ -10,7 +10,8 @@ from rest_framework.request import Request
 
 from accounts.principal import Principal, principal
 from config.api import bodies, pagination, preconditions
-from config.api.idempotency import Answer, add, settle
+from config.api.answers import Answer
+from config.api.idempotency import settle
 from config.api.preconditions import IfMatch
 from config.api.problems import Problem
 from config.api.views import ApiViewSet, look_of
@@ -51,11 +52,11 @@ class TaskViewSet(ApiViewSet):
     def create(self, request: Request) -> HttpResponse:
         fields = serializers.CREATE.run_validation(bodies.of(request))
 
-        def decide() -> Answer:
+        def decide(_: list[Rows]) -> Answer:
             draft = service.create(principal=principal(request), fields=fields)
             return answer(draft, 201, {"Location": f"/v1/tasks/{draft.written.id}"})
 
-        return add(request, decide, authorize=still_visible(principal(request)))
+        return settle(request, decide, authorize=still_visible(principal(request)))
 
     def retrieve(self, request: Request, id: UUID) -> HttpResponse:
         return shown.task(request._request, principal(request), str(id), look_of(request._request))

@@ -9,7 +9,8 @@ from rest_framework.request import Request
 
 from accounts.principal import principal
 from config.api import pagination
-from config.api.idempotency import Answer, perform
+from config.api.answers import Answer
+from config.api.idempotency import perform
 from config.api.preconditions import IfMatch
 from config.api.views import ApiViewSet
 from tasks_app.api import shown

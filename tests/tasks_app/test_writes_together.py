@@ -1,12 +1,13 @@
-"""Creates that come in together share a transaction; each has its own answer, key and event all the same."""
+"""Writes that come in together share a transaction; each has its own answer, key and events all the same."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connections
 
+from config.api.keyed import Key
 from config.api.models import IdempotencyKey
 from config.data.statements import Statement
 from config.events import log
@@ -136,3 +137,94 @@ def test_each_call_counts_for_its_own_limit(alice: Caller, bob: Caller, limits: 
     assert sorted(answer.status_code for answer in answers) == [201] * 4 + [429] * 2
     told = [answer.headers["RateLimit"].split("r=")[1][0] for answer in answers if answer.status_code == 201]
     assert told == list("2101")  # bob's fixture has called once
+
+
+def change(caller: Caller, task: str, title: str, **headers: str) -> Answer:
+    return caller.patch(f"/v1/tasks/{task}", {"title": title}, **headers)
+
+
+def versions(task: str) -> list[tuple[int, str]]:
+    """What the log says of a task, in its order."""
+    events = Event.objects.filter(subject=task).order_by("xid", "id").values_list("version", "changes")
+    return [(version, changes["title"]["to"]) for version, changes in events]
+
+
+def test_changes_of_different_tasks_share_a_transaction(alice: Caller, bob: Caller) -> None:
+    tasks = [(caller, caller.make(title="old")["id"]) for caller in (alice, bob, alice)]
+    answers = beside(
+        *[partial(change, caller, task, f"new {task}", idempotency_key=task) for caller, task in tasks],
+        partial(create, bob, "another"),
+        partial(alice.delete, f"/v1/tasks/{alice.make()['id']}"),
+    )
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 201, 204]
+    assert len({answer.headers["Consistency-Token"] for answer in answers}) == 1
+    for (caller, task), answer in zip(tasks, answers, strict=False):
+        assert answer.json()["title"] == f"new {task}"
+        assert caller.get(f"/v1/tasks/{task}").content == answer.content
+        assert change(caller, task, f"new {task}", idempotency_key=task).content == answer.content
+        assert versions(task) == [(1, "old"), (2, f"new {task}")]
+
+
+def test_changes_of_one_task_see_each_other(alice: Caller) -> None:
+    task, other = alice.make(title="old")["id"], alice.make(title="old")["id"]
+    wanted = [f"new {number}" for number in range(4)]
+    answers = beside(*[partial(change, alice, task, title) for title in wanted], partial(change, alice, other, "x"))
+    assert [answer.json()["version"] for answer in answers] == [2, 3, 4, 5, 2]
+    assert versions(task) == [(1, "old"), *[(2 + number, title) for number, title in enumerate(wanted)]]
+
+
+def test_what_a_rule_refuses_is_refused_alone(alice: Caller, bob: Caller) -> None:
+    mine, his = alice.make(title="old")["id"], bob.make(title="old")["id"]
+    answers = beside(
+        partial(change, alice, mine, "stale", if_match='"7"', idempotency_key="a"),
+        partial(change, alice, his, "stranger"),
+        partial(change, bob, his, "new", idempotency_key="b"),
+        partial(change, alice, mine, "old"),  # which changes nothing
+    )
+    assert [answer.status_code for answer in answers] == [412, 404, 200, 200]
+    assert (versions(mine), versions(his)) == ([(1, "old")], [(1, "old"), (2, "new")])
+    assert change(alice, mine, "stale", if_match='"7"', idempotency_key="a").headers["Idempotency-Replayed"] == "true"
+
+
+def _elsewhere(sql: str, values: Sequence[Any]) -> Any:
+    """A transaction of another process, which has done this and goes on until it is closed."""
+    connection = connections.create_connection("default")
+    connection.set_autocommit(False)
+    connection.cursor().execute(sql, values)
+    return connection
+
+
+def test_a_key_that_runs_elsewhere_is_told_at_once_and_holds_up_nobody(alice: Caller) -> None:
+    busy, free = alice.make(title="old")["id"], alice.make(title="old")["id"]
+    number = Key(alice.id, "PATCH v1/tasks/<id:id>", "busy", b"").number
+    there = _elsewhere("SELECT pg_advisory_xact_lock(%s) FROM task WHERE id = %s FOR UPDATE", [number, busy])
+    try:
+        answers = beside(
+            partial(change, alice, busy, "new", idempotency_key="busy"),
+            partial(change, alice, free, "new", idempotency_key="free"),
+            partial(create, alice, "another", "key"),
+        )
+    finally:
+        there.rollback()
+        there.close()
+    assert_problem(answers[0], 409, "in-flight")
+    assert [answer.status_code for answer in answers[1:]] == [200, 201]
+    assert change(alice, busy, "new", idempotency_key="busy").status_code == 200
+
+
+def test_a_task_that_was_changed_meanwhile_is_read_again(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, other = alice.make(title="old")["id"], alice.make(title="old")["id"]
+    save, sizes = log.save, []
+
+    def saved(statements: Sequence[Any], events: Sequence[Any], **options: Any) -> int:
+        sizes.append(len(events))
+        if len(sizes) == 1:
+            elsewhere = _elsewhere("UPDATE task SET version = 9 WHERE id = %s", [task])
+            elsewhere.commit()
+            elsewhere.close()
+        return save(statements, events, **options)
+
+    monkeypatch.setattr(log, "save", saved)
+    answers = beside(partial(change, alice, task, "new"), partial(change, alice, other, "new"))
+    assert [answer.json()["version"] for answer in answers] == [10, 2]
+    assert sizes == [2, 1, 1]
