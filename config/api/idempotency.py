@@ -10,9 +10,10 @@ from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
 from django.http import HttpResponse
+from psycopg.errors import DeadlockDetected
 from rest_framework.request import Request
 
 from config import batch
@@ -147,6 +148,10 @@ def _attempts(key: Key | None, attempt: _Attempt) -> Answer | HttpResponse:
             continue
         except LostRace:
             lost = True
+        except OperationalError as error:
+            if not isinstance(error.__cause__, DeadlockDetected):
+                raise
+            lost = True  # as nothing was done of this one of those that waited for each other
         except IntegrityError as error:
             if not partitions.made_missing(error):
                 raise

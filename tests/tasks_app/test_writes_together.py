@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connections
+from psycopg.errors import DeadlockDetected
 
 from config.api.keyed import Key
 from config.api.models import IdempotencyKey
@@ -143,10 +144,10 @@ def change(caller: Caller, task: str, title: str, **headers: str) -> Answer:
     return caller.patch(f"/v1/tasks/{task}", {"title": title}, **headers)
 
 
-def versions(task: str) -> list[tuple[int, str]]:
+def versions(task: str) -> list[tuple[Any, Any]]:
     """What the log says of a task, in its order."""
     events = Event.objects.filter(subject=task).order_by("xid", "id").values_list("version", "changes")
-    return [(version, changes["title"]["to"]) for version, changes in events]
+    return [(version, (changes or {})["title"]["to"]) for version, changes in events]
 
 
 def test_changes_of_different_tasks_share_a_transaction(alice: Caller, bob: Caller) -> None:
@@ -228,3 +229,17 @@ def test_a_task_that_was_changed_meanwhile_is_read_again(alice: Caller, monkeypa
     answers = beside(partial(change, alice, task, "new"), partial(change, alice, other, "new"))
     assert [answer.json()["version"] for answer in answers] == [10, 2]
     assert sizes == [2, 1, 1]
+
+
+def test_who_waits_in_a_circle_tries_again(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    save, failed = log.save, []
+
+    def saved(*arguments: Any, **options: Any) -> int:
+        if not failed:
+            failed.append(1)
+            raise OperationalError("deadlock detected") from DeadlockDetected()
+        return save(*arguments, **options)
+
+    monkeypatch.setattr(log, "save", saved)
+    assert [answer.status_code for answer in beside(*calls([alice], 3))] == [201] * 3
+    assert Task.objects.count() == 3
