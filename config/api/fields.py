@@ -19,19 +19,37 @@ class Text(serializers.CharField):
     default_error_messages = {"invalid": "Expected a string.", "blank": "May not be blank."}
 
     def __init__(self, *, blank: bool = True, **more: Any) -> None:
-        super().__init__(trim_whitespace=False, allow_blank=blank and not more.get("min_length"), **more)
+        allow_blank = blank and not more.get("min_length")
+        # None but those that `_is_right` knows too.
+        super().__init__(trim_whitespace=False, allow_blank=allow_blank, validators=[], **more)
         self.blank = blank
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
+        if isinstance(data, str) and self._is_right(data):
+            return data
         # DRF takes an empty text past all validators, so that `allow_blank` alone decides about it.
         if isinstance(data, str) and not self.blank and not data.strip():
             self.fail("blank")
         return super().run_validation(data)
 
+    def _is_right(self, text: str) -> bool:
+        """Whether DRF's validators would find nothing; they look at each character in Python."""
+        long_enough = max(1, self.min_length or 0) <= len(text) <= (self.max_length or len(text))
+        return long_enough and (self.blank or bool(text.strip())) and "\0" not in text and _is_writable(text)
+
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
         return str(data)
+
+
+def _is_writable(text: str) -> bool:
+    """Whether it holds no lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Choice(serializers.ChoiceField):
@@ -121,6 +139,9 @@ class Body(serializers.Serializer[Any]):
     """
 
     default_error_messages = {"invalid": "Expected a JSON object."}
+
+    def run_validators(self, value: Any) -> None:
+        """There are none of a whole object; to find that out DRF makes a copy."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, dict):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rest_framework.serializers import ValidationError
+from rest_framework.serializers import CharField, ValidationError
 
 from config.api import fields
 
@@ -38,6 +38,34 @@ def test_another_json_type_is_refused(field: Any, value: Any) -> None:
 def test_a_text_is_kept_byte_for_byte(text: str) -> None:
     if not any("\ud800" <= character <= "\udfff" for character in text):
         assert TITLE.run_validation(text) == text
+
+
+# Lists, because `st.text` draws no surrogates, whatever its alphabet.
+ODD_TEXTS = st.lists(st.sampled_from("a\0\ud800\udfff \u2003\N{GRINNING FACE}"), max_size=6).map("".join)
+ALL_TEXTS = [
+    fields.Text(),
+    fields.Text(max_length=3),
+    fields.Text(min_length=2),
+    fields.Text(blank=False, max_length=4),
+]
+
+
+@given(ODD_TEXTS, st.sampled_from(ALL_TEXTS))
+def test_a_text_is_taken_if_drfs_validators_find_nothing(text: str, field: fields.Text) -> None:
+    """They are not asked about a text that is right."""
+    try:
+        expected = CharField.run_validation(field, text) if field.blank or text.strip() else None
+    except ValidationError:
+        expected = None
+    try:
+        assert field.run_validation(text) == expected
+    except ValidationError:
+        assert expected is None
+
+
+def test_a_text_knows_no_validators_but_its_own() -> None:
+    with pytest.raises(TypeError):
+        fields.Text(validators=[print])
 
 
 @pytest.mark.parametrize("text", ["", " ", "\t\n", "\u00a0\u2003\u3000", "\x1c\x1f", "\u2028"])
