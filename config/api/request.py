@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property  # Python's own would hold all threads up while one reads
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
-from rest_framework.request import Request, wrap_attributeerrors
+from rest_framework.request import Request
 
 from config.api.bodies import Negotiation
 
@@ -23,10 +23,10 @@ class ApiRequest(Request):
     @cached_property
     def data(self) -> Any:
         """The value of the body; without one an empty object."""
-        if self.stream is None:
+        stream = self.stream
+        if stream is None:
             return {}
         parser = self.negotiator.select_parser(self, self.parsers)
         if parser is None:
             raise UnsupportedMediaType(self.content_type)
-        with wrap_attributeerrors():
-            return parser.parse(self.stream, self.content_type, self.parser_context)
+        return parser.parse(stream, self.content_type, self.parser_context)

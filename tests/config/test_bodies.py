@@ -24,6 +24,7 @@ REFUSED = {
     "comment": (b"{} // x", "not valid JSON"),
     "single quotes": (b"{'a': 1}", "not valid JSON"),
     "duplicate member": (b'{"a": 1, "a": 1}', "'a' stands twice"),
+    "duplicate text": (b'{"a": "b", "a": "b"}', "'a' stands twice"),
     "duplicate by escape": (b'{"a": 1, "\\u0061": 2}', "'a' stands twice"),
     "nested duplicate": (b'[{"x": {"b": 1, "b": 2}}]', "'b' stands twice"),
     "NaN": (b'{"a": NaN}', "NaN is not a JSON number"),
@@ -64,6 +65,32 @@ def test_a_bad_body_is_refused_with_the_reason(name: str) -> None:
 def test_every_json_value_is_read_as_it_was_written(value: Any) -> None:
     for escape in (True, False):
         assert bodies.loads(json.dumps(value, ensure_ascii=escape).encode()) == value
+
+
+QUOTED = st.sampled_from(['"a"', '"b"', '""', '"\\u0061"', '"\\u0000"', '"\\ud800"', '"\\""', '"\x7f"', '"\0"', '"é"'])
+OTHERS = st.sampled_from(
+    ["1", "-0.0", "1e5", "9" * 20, "true", "null", "NaN", "[]", '["a"]', '{"a": "b", "a": ""}', "a"]
+)
+MEMBERS = st.tuples(st.just('"a"') | QUOTED, st.sampled_from([":", " :\n", ""]), st.just('"b"') | QUOTED | OTHERS).map(
+    "".join
+)
+OBJECTS = st.tuples(
+    st.lists(MEMBERS, max_size=4), st.sampled_from([",", ", ", "\ufeff,"]), st.sampled_from(["", " ", "{"])
+)
+
+
+@given(OBJECTS)
+def test_texts_are_read_at_once_as_if_with_care(drawn: tuple[list[str], str, str]) -> None:
+    members, comma, around = drawn
+    raw = (around + "{" + comma.join(members) + "}" + around).encode()
+    texts = bodies._texts(raw)
+    if texts is not None:
+        assert bodies._careful(raw) == texts
+
+
+@pytest.mark.parametrize("raw", [b"{}", b'{"a": "b", "\xc3\xa9":"\x7f"}', b'\n{"a":"" }\t'])
+def test_plain_texts_are_read_at_once(raw: bytes) -> None:
+    assert bodies._texts(raw) == json.loads(raw)
 
 
 @given(st.binary())
