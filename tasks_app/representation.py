@@ -4,6 +4,7 @@ values and writes it here. Both forms are equal byte for byte: tests/tasks_app/t
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -31,6 +32,7 @@ FIELDS = (
 )
 # The model's name of each column, for `values()`.
 COLUMNS = tuple({"owner": "owner_id", "assignee": "assignee_id"}.get(field, field) for field in FIELDS)
+_IN_ORDER = itemgetter(*COLUMNS)
 
 
 def _column(field: str) -> str:
@@ -48,7 +50,8 @@ def as_json(fields: Sequence[str] = FIELDS) -> RawSQL:
 
 def render(values: Mapping[str, Any]) -> bytes:
     """The same JSON from the values of one row, keyed by COLUMNS."""
-    return orjson.dumps({field: plain(values[column]) for field, column in zip(FIELDS, COLUMNS, strict=True)})
+    row = dict(zip(FIELDS, _IN_ORDER(values), strict=True))
+    return orjson.dumps(row, default=times.rfc3339, option=orjson.OPT_PASSTHROUGH_DATETIME)
 
 
 def plain(value: Any) -> Any:

@@ -14,4 +14,4 @@ def whole_milliseconds(at: datetime) -> datetime:
 
 def rfc3339(at: datetime) -> str:
     """Of a time in UTC."""
-    return at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

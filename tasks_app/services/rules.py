@@ -5,9 +5,9 @@ A single call and each operation of a bulk decide here, so that both obey the sa
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from accounts.principal import Principal
@@ -33,13 +33,12 @@ Values = Mapping[str, Any]  # of one task, keyed by representation.COLUMNS
 KnownUser = Callable[[str], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A task before and after a write: None before for a new one, no event types when nothing had to change."""
 
     before: Values | None
     after: Values
-    diff: Mapping[str, Any] = field(default_factory=dict)  # {field: {"from": …, "to": …}}
+    diff: Mapping[str, Any] = MappingProxyType({})  # {field: {"from": …, "to": …}}
     types: tuple[str, ...] = ()
     imported: bool = False  # it happened long ago: at the task's own times, and nobody is told
 
@@ -76,10 +75,10 @@ def imported(
     owner: str, fields: Mapping[str, Any], known_user: KnownUser, identifier: UUID, completed_at: datetime | None
 ) -> Change:
     """A task from elsewhere, last changed when it was completed; created at the time of its id."""
-    change = replace(_new(owner, fields, known_user, identifier), imported=True)
+    change = _new(owner, fields, known_user, identifier)._replace(imported=True)
     if completed_at is None:
         return change
-    return replace(change, after={**change.after, "completed_at": completed_at, "updated_at": completed_at})
+    return change._replace(after={**change.after, "completed_at": completed_at, "updated_at": completed_at})
 
 
 def _new(owner: str, fields: Mapping[str, Any], known_user: KnownUser, identifier: UUID) -> Change:
