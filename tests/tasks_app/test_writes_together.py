@@ -232,7 +232,8 @@ def test_a_task_that_was_changed_meanwhile_is_read_again(alice: Caller, monkeypa
 
 
 def test_who_waits_in_a_circle_tries_again(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    save, failed = log.save, []
+    save = log.save
+    failed: list[int] = []
 
     def saved(*arguments: Any, **options: Any) -> int:
         if not failed:
