@@ -26,7 +26,7 @@ class Text(serializers.CharField):
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
         if isinstance(data, str) and self._is_right(data):
-            return data
+            return self.to_internal_value(data)
         # DRF takes an empty text past all validators, so that `allow_blank` alone decides about it.
         if isinstance(data, str) and not self.blank and not data.strip():
             self.fail("blank")
