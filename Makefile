@@ -50,6 +50,7 @@ token: ## print an access token of what runs: make token USER=alice|bob|vera|ada
 
 .PHONY: test test-fast
 test: install-dev ## run all tests, on the real servers (started and stopped for it unless they run)
+	@$(LAUNCH) stack-install chromium wrk
 	@# Thousands of tasks pass through the stack, so its limits are wide; the tests of limits set their own.
 	@RATE_LIMIT_USER=100000/m RATE_LIMIT_IP=100000/m $(LAUNCH) with-stack env -u RATE_LIMIT_USER -u RATE_LIMIT_IP $(PYTHON) -m tests $(ARGS)
 test-fast: install-dev ## run the tests that need no server, in under a minute

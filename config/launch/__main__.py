@@ -69,7 +69,7 @@ def _clean(arguments: argparse.Namespace) -> None:
 
 def _install(arguments: argparse.Namespace) -> None:
     layout = importlib.import_module("config.launch.stack.layout")
-    importlib.import_module("config.launch.stack.install").install(Console(), layout.cache_folder())
+    importlib.import_module("config.launch.stack.install").install(Console(), layout.cache_folder(), arguments.more)
 
 
 def _status(arguments: argparse.Namespace) -> None:
@@ -115,6 +115,8 @@ def _arguments() -> argparse.Namespace:
         if name == "part":
             command.add_argument("do", choices=["start", "stop", "restart", "kill", "freeze", "thaw"])
             command.add_argument("part")
+        if name == "stack-install":
+            command.add_argument("more", nargs="*", help="programs to install besides, by Debian's names")
         if name == "with-stack":
             command.add_argument("words", nargs=argparse.REMAINDER)
     return parser.parse_args()

@@ -36,14 +36,17 @@ _KEYCLOAK_ARTIFACT = f"org.keycloak:keycloak-quarkus-dist:{keycloak.VERSION}:tar
 _COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 
 
-def missing_packages(cache: Path) -> list[str]:
-    """Names of Debian packages; what only an installation needs is left out when that is done already."""
+def missing_packages(cache: Path, more: Sequence[str] = ()) -> list[str]:
+    """Names of Debian packages; what only an installation needs is left out when that is done already. `more` are
+    programs that have a package of their name.
+    """
     programs = {
         "pgbouncer": "/usr/sbin/pgbouncer",
         "redis-server": "redis-server",
         "nginx-light": "/usr/sbin/nginx",
         "prometheus": "prometheus",
         "default-jre-headless": "java",
+        **{name: name for name in more},
     }
     if not keycloak.built(cache).exists() and not _dist(cache).exists():
         programs["maven"] = "mvn"
@@ -57,24 +60,24 @@ def missing_packages(cache: Path) -> list[str]:
     return missing
 
 
-def install(console: Console, cache: Path) -> None:
+def install(console: Console, cache: Path, more: Sequence[str] = ()) -> None:
     """Does nothing, at once, when all is there."""
     cache.mkdir(parents=True, exist_ok=True)
-    if packages := missing_packages(cache):
-        _install_packages(console, packages, cache)
+    if packages := missing_packages(cache, more):
+        _install_packages(console, packages, cache, more)
     if not keycloak.built(cache).exists():
         _install_keycloak(console, cache)
     if not edge.maildev_folder(cache).exists():
         _install_maildev(console, cache)
 
 
-def _install_packages(console: Console, packages: Sequence[str], cache: Path) -> None:
+def _install_packages(console: Console, packages: Sequence[str], cache: Path, more: Sequence[str]) -> None:
     command = f"apt-get install --no-install-recommends {' '.join(packages)}"
     if shutil.which("apt-get") is None:
         raise LaunchError(f"not installed: {', '.join(packages)} (Debian's names). Install them and start again.")
     sudo = [] if os.geteuid() == 0 else _sudo(command)
     _run(console, f"Debian packages: {', '.join(packages)}", [*sudo, "sh", "-c", _APT, "install", *packages], cache)
-    if left := missing_packages(cache):
+    if left := missing_packages(cache, more):
         raise LaunchError(f"still not installed: {', '.join(left)}. Try: {command}")
 
 
