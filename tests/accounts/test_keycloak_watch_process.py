@@ -100,7 +100,7 @@ def test_it_stops_at_once_when_told(live: Live, start: Start) -> None:
     process = start()
     assert until(lambda: leaders() == 1, 30)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(3) == 0
+    assert process.wait(20) == 0
 
 
 def test_it_outlives_a_dead_keycloak_and_a_cut_connection(live: Live, start: Start, client: Client) -> None:
@@ -132,7 +132,7 @@ def test_it_waits_for_a_keycloak_that_is_not_there(live: Live, start: Start) -> 
         time.sleep(3)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.wait(3) == 0
+        assert process.wait(20) == 0
     finally:
         process.kill()
         process.wait()
