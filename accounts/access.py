@@ -14,6 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from accounts.models import PERMISSIONS
 from accounts.refreshed import Refreshed
 from accounts.roles import Matrix
+from config.data.postgres import patience
 
 T = TypeVar("T")
 
@@ -70,22 +71,27 @@ def _load_denied() -> Denied:
 def _from_any_database(query: Callable[[str], T]) -> T:
     """Ask the primary, and the replicas only when it is down: what is revoked must be read where it is written.
 
-    Runs in the background thread, so it closes the connection that it opened.
+    Runs in the background thread, where nobody else looks after its connection.
     """
     *earlier, last = [DEFAULT_DB_ALIAS, *settings.REPLICAS]
     for alias in earlier:
         try:
-            return _closing(alias, query)
+            return _asking(alias, query)
         except DatabaseError:
             continue
-    return _closing(last, query)
+    return _asking(last, query)
 
 
-def _closing(alias: str, query: Callable[[str], T]) -> T:
+def _asking(alias: str, query: Callable[[str], T]) -> T:
+    """A server of calls, which asks every two seconds, keeps its connection: a login costs more than all the rest."""
+    connection, keeps = connections[alias], False
+    connection.close_if_unusable_or_obsolete()
     try:
-        return query(alias)
+        found, keeps = query(alias), patience.is_on
+        return found
     finally:
-        connections[alias].close()
+        if not keeps:
+            connection.close()
 
 
 def _refreshed(load: Callable[[], T]) -> Refreshed[T]:
