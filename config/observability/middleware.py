@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.http import HttpRequest, HttpResponseBase
 from opentelemetry.trace import Span, SpanKind
 
-from config.observability import context, metrics, tracing
+from config.observability import context, logs, metrics, tracing
 from config.server import later
 
 logger = logging.getLogger("api")
@@ -73,7 +73,7 @@ def _tell(request: HttpRequest, status: int, seconds: float, span: Span | None) 
     method = request.method or "unknown"
     metrics.observe_request(method, endpoint, status, seconds)
     fields = {"endpoint": endpoint, "method": method, "status": status, "duration": round(seconds, 6)}
-    logger.log(logging.DEBUG if endpoint in _QUIET else logging.INFO, "request", extra=fields)
+    logs.tell(logger, logging.DEBUG if endpoint in _QUIET else logging.INFO, "request", fields)
     if span:
         _end(span, method, endpoint, status)
 

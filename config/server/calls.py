@@ -73,12 +73,12 @@ class Calls:
                 self._wary_until = time.monotonic() + WARY
 
     def _beside(self, calls: Sequence[tuple[Environ, Answered]]) -> None:
-        patience.begin_call()  # what they ask together has one budget
+        _begin()  # what they ask together has one budget
         batch.run([partial(self._one, *call) for call in calls])
 
     def _one(self, environ: Environ, answered: Answered) -> None:
         try:
-            answer: Response | Exception = self.call(environ)
+            answer: Response | Exception = self._answer(environ)
         except Exception as error:  # noqa: BLE001 (whatever it is, the client gets an answer)
             answer = error
         answered(answer, environ)
@@ -94,14 +94,21 @@ class Calls:
         return response
 
     def call(self, environ: Environ) -> Response:
-        """Django's own answer. All that it does at the end of a request is done, unless the answer is a stream.
+        _begin()
+        return self._answer(environ)
+
+    def _answer(self, environ: Environ) -> Response:
+        """Django's own. All that it does at the end of a request is done, unless the answer is a stream.
 
         Past `WSGIHandler.__call__`, which sets a prefix of all paths, that we never have, and lists the headers.
         """
-        patience.begin_call()
-        close_old_connections()
         application = self._application
         response = cast(Response, application.get_response(application.request_class(environ)))
         if not response.streaming:
             response.close()
         return response
+
+
+def _begin() -> None:
+    patience.begin_call()
+    close_old_connections()
