@@ -67,7 +67,7 @@ class Case:
 
     @property
     def is_cold(self) -> bool:
-        """Whether the cache has to be emptied all the time."""
+        """Whether nothing may be kept of what is asked for."""
         return self.name in _NEEDS_COLD_CACHE
 
     def script(self, token: str, ids: Sequence[str], cursor: str, offset: int) -> str:

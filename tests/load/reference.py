@@ -9,6 +9,7 @@ from config.launch.parts import Part
 from config.launch.stack.layout import HOST, Layout
 from tests.load.options import Options
 
+DATABASE = "/5"  # of Redis, for what the reference server keeps
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _FILL = """
 INSERT INTO reference_task
@@ -29,7 +30,7 @@ def parts(layout: Layout, by_name: Mapping[str, Part], options: Options) -> list
     env = {
         "PATH": _PATH,
         "DATABASE_URL": database,
-        "REDIS_URL": str(by_name["redis"].url).removesuffix("/0") + "/5",
+        "REDIS_URL": str(by_name["redis"].url).removesuffix("/0") + DATABASE,
         "BROKER_URL": str(by_name["rabbitmq"].url),
         "JWKS_URL": f"{issuer}/protocol/openid-connect/certs",
         "ISSUER": issuer,

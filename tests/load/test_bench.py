@@ -24,7 +24,7 @@ def test_the_bench_measures_and_leaves_nothing_running(tmp_path: Path) -> None:
         "BENCH_DIR": str(folder),
         "BENCH_PORT": str(free_ports()),
         "BENCH_TASKS": "300",
-        "BENCH_SECONDS": "1",
+        "BENCH_SECONDS": "2",
         "BENCH_ROUNDS": "1",
         "BENCH_CASES": ",".join(cases),
     }
