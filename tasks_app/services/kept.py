@@ -4,9 +4,9 @@ An entry names what it is and to whom it may be shown; it is shown to nobody els
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from django.conf import settings
 from django.http import HttpResponse
 
 from accounts.principal import Principal
+from config import batch
 from config.cache import shelf
 from config.cache.shelf import ITSELF, Decode, Look, Place, Read
 from config.data import reading, statements
@@ -28,6 +29,8 @@ from tasks_app.representation import as_json
 _ACTIVE, _SIZE = "status=pending(?:,|%2C)in-progress", "page_size=(?:[1-9][0-9]?|100)"
 _HOT = re.compile(f"|{_ACTIVE}|{_SIZE}|{_ACTIVE}&{_SIZE}")
 _FROM = 'FROM "task"'
+_FROM_ASKED = """
+FROM unnest(%s::uuid[], %s::text[]) WITH ORDINALITY AS asked(task, reader, number), task_by_id(asked.task) AS task"""
 _ANYBODY = Principal(
     id="anybody", username="", email="", roles=frozenset(), permissions=frozenset(), sid=None, issued_at=0,
     expires_at=0, client="",
@@ -91,15 +94,26 @@ def task(principal: Principal, identifier: str, look: Look | None) -> Kept | Non
 
 def _row(principal: Principal, identifier: UUID) -> Any:
     """(version, owner, assignee, JSON, seen) of a living task that the principal may see, or None."""
-    sql, parameters = _statement(principal.may("tasks:admin"))
-    values = [identifier, *(principal.id for _ in parameters)]
-    found = statements.read(Statement(sql, values), using=reading.alias())
-    return found[0] if found else None
+    return batch.ask(_rows(reading.alias(), principal.may("tasks:admin")), (identifier, principal.id))
+
+
+@cache
+def _rows(alias: str, reads_all: bool) -> Callable[[Sequence[tuple[UUID, str]]], list[Any]]:
+    """What calls beside each other ask, in one statement: to plan one costs as much as to run it."""
+
+    def read(asked: Sequence[tuple[UUID, str]]) -> list[Any]:
+        tasks, callers = zip(*asked, strict=True)
+        [rows] = statements.together([Statement(_statement(reads_all), [list(tasks), list(callers)])], using=alias)
+        found = {number: row for *row, number in rows}
+        return [found.get(number) for number in range(1, len(asked) + 1)]
+
+    return read
 
 
 @lru_cache(2)
-def _statement(reads_all: bool) -> tuple[str, tuple[str, ...]]:
-    """The query as the ORM compiles it, once: that costs more than to run it. And its parameters behind the task's id.
+def _statement(reads_all: bool) -> str:
+    """The query as the ORM compiles it, once: that costs more than to run it. Its parameters are the tasks' ids and
+    their readers' ids, and its last column tells which of them a row answers.
 
     `task_by_id` keeps its plan (docs/decisions/0013-lists-in-a-function.md).
     """
@@ -108,7 +122,7 @@ def _statement(reads_all: bool) -> tuple[str, tuple[str, ...]]:
     sql, parameters = found.values_list("version", "owner_id", "assignee_id", as_json(), SEEN).query.sql_with_params()
     if sql.count(_FROM) != 1 or not set(parameters) <= {_ANYBODY.id}:
         raise AssertionError(f"who may see a task depends on more than the caller's id: {sql}")
-    return sql.replace(_FROM, "FROM task_by_id(%s) AS task"), parameters
+    return sql.replace("%s", "asked.reader").replace(f" {_FROM}", f", asked.number {_FROM_ASKED}")
 
 
 def _page_for(principal: Principal, query: str) -> Decode[HttpResponse]:
