@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 from config.api.answers import Answer
 from config.api.keyed import Key
 from config.api.problems import Problem
-from config.data.statements import Insert, LostRace, Rows, Statement, together
+from config.data.statements import Insert, LostRace, Rows, Statement, is_of_one, together
 from config.events import log
 
 Decide = Callable[[list[Rows]], Answer]
@@ -46,7 +46,9 @@ def settle_each(writes: Sequence[Wanted]) -> list[Answer | Exception]:
         with transaction.atomic(durable=True):
             answers = _apart([_decided(one, found) for one, found in zip(writes, _found(writes), strict=True)])
             xid = _save(writes, answers)
-    except (OperationalError, InterfaceError):
+    except (OperationalError, InterfaceError) as error:
+        if len(writes) > 1 and is_of_one(error):
+            return [answer if isinstance(answer, Problem | LookFirst) else LostRace() for answer in answers]
         raise  # of the database, for all of them
     except (DatabaseError, LostRace) as error:
         lost = error if len(writes) == 1 else LostRace()
@@ -90,7 +92,7 @@ def _decided(write: Wanted, found: list[Rows] | None) -> Answer | Exception:
         return write.context.run(write.decide, found)
     except Problem as problem:
         return problem if write.key is None else LookFirst()
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         raise  # the transaction is lost
     except Exception as error:  # noqa: BLE001 (a fault of this call, where it is raised again)
         return error

@@ -179,8 +179,9 @@ def look_of(request: HttpRequest) -> Look | None:
 
 def wrote(request: Request, response: HttpResponseBase, xid: int) -> None:
     """Called after a commit: the caller's next reads see it, wherever they go."""
-    if not marks.told(xid):  # before the commit, with its event
-        gate.remember_write(caller(request).id, xid)
+    writer = caller(request).id
+    if not marks.told(xid, writer):  # before the commit, with its event
+        gate.remember_write(writer, xid)
     response.headers[consistency.HEADER] = consistency.encode(xid)
 
 

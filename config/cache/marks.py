@@ -37,7 +37,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return milliseconds()
 """
 )
-_told: deque[int] = deque(maxlen=200)  # transactions, the last one first
+_told: deque[tuple[int, str]] = deque(maxlen=500)  # transactions and who wrote in them, the last ones first
 
 
 def remember(subject: str, xid: int) -> Command:
@@ -60,7 +60,7 @@ def tell(
     except Unavailable:
         transaction.on_commit(memory.forget, using=using, robust=True)
         return
-    _told.appendleft(xid)
+    _told.extendleft((xid, actor) for actor in actors)
     known = memory.Memory(name or memory.NONE, int(now), young=False)
     after = [remember(actor, xid) for actor in actors]
     after += [shelf.show(place, xid, known, payload) for place, payload in left.items()]
@@ -70,9 +70,9 @@ def tell(
     transaction.on_commit(lambda: _after(after), using=using, robust=True)
 
 
-def told(xid: int) -> bool:
-    """Whether this process has told lately of a write in `xid`."""
-    return xid in _told
+def told(xid: int, actor: str) -> bool:
+    """Whether this process has told lately of what `actor` wrote in `xid`, which others may have written in too."""
+    return (xid, actor) in _told
 
 
 def _after(commands: list[Command]) -> None:

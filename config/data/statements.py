@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connections
+from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from config import batch
 
@@ -47,13 +48,19 @@ def _reads(alias: str) -> Callable[[Sequence[Statement]], list[Rows | Exception]
     return lambda statements: _read_each(alias, statements)
 
 
+def is_of_one(error: Exception) -> bool:
+    """Whether one statement has waited for too long, and not the database failed: others need not fail with it."""
+    return isinstance(error.__cause__, LockNotAvailable | QueryCanceled)
+
+
 def _read_each(alias: str, statements: Sequence[Statement]) -> list[Rows | Exception]:
     try:
         return [*together(statements, using=alias)]
-    except (OperationalError, InterfaceError):
-        raise  # of the database, for all of them
-    except DatabaseError as error:
-        return [error] if len(statements) == 1 else [_alone(alias, statement) for statement in statements]
+    except (DatabaseError, InterfaceError) as error:
+        is_of_all = isinstance(error, OperationalError | InterfaceError) and not is_of_one(error)
+        if is_of_all or len(statements) == 1:
+            raise
+        return [_alone(alias, statement) for statement in statements]
 
 
 def _alone(alias: str, statement: Statement) -> Rows | Exception:

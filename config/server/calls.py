@@ -7,6 +7,7 @@ once, by its own time-out, and not again at every call.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import unquote
 
 from django.core.handlers.wsgi import WSGIHandler
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.http import HttpResponse, StreamingHttpResponse
 from prometheus_client import Counter
 
@@ -27,6 +28,8 @@ T = TypeVar("T")
 Environ = dict[str, Any]
 Response = HttpResponse | StreamingHttpResponse
 Answered = Callable[[Response | Exception, Environ], None]
+
+logger = logging.getLogger("server")
 
 SLOW = 1.0  # seconds: more than a busy machine takes, less than any time-out
 WARY = 5.0  # seconds after a slow call in which every call has a thread
@@ -81,7 +84,11 @@ class Calls:
             answer: Response | Exception = self._answer(environ)
         except Exception as error:  # noqa: BLE001 (whatever it is, the client gets an answer)
             answer = error
-        answered(answer, environ)
+        _mend()
+        try:
+            answered(answer, environ)
+        except Exception:  # (the others of the turn must get theirs)
+            logger.exception("an answer could not be given")
 
     async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work, *arguments)
@@ -112,3 +119,10 @@ class Calls:
 def _begin() -> None:
     patience.begin_call()
     close_old_connections()
+
+
+def _mend() -> None:
+    """After each call, for the next ones of the turn: they must not get a connection that was lost under it."""
+    for connection in connections.all(initialized_only=True):
+        if connection.errors_occurred:
+            connection.close_if_unusable_or_obsolete()

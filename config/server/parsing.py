@@ -19,7 +19,10 @@ class PythonParser(PythonProtocol):  # type: ignore[misc] # gunicorn has no type
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._again: tuple[bytes | None, list[tuple[bytes, bytes]]] = None, []  # of the last GET: its fields as sent, and read
+        self._again: tuple[bytes | None, list[tuple[bytes, bytes]]] = (
+            None,
+            [],
+        )  # of the last GET: its fields as sent, and read
 
     def feed(self, data: bytes) -> None:
         if self._state != "request_line" or self._buffer:

@@ -12,6 +12,10 @@ SELECT format('CREATE ROLE %I LOGIN', name)
 FROM unnest(ARRAY['taskmill', 'taskmill_worker', 'taskmill_migrator', 'taskmill_reader', 'replicator']) AS name
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 ALTER ROLE taskmill PASSWORD :'api_password' NOCREATEDB;
+-- Below the pooler's limits (2 s), which end the connection with the statement.
+ALTER ROLE taskmill SET statement_timeout = '1800ms';
+ALTER ROLE taskmill SET lock_timeout = '1500ms';
+ALTER ROLE taskmill SET idle_in_transaction_session_timeout = '10s';
 ALTER ROLE taskmill_worker PASSWORD :'worker_password';
 ALTER ROLE taskmill_migrator PASSWORD :'migrator_password';
 ALTER ROLE taskmill_reader PASSWORD :'reader_password';

@@ -47,6 +47,7 @@ _INSERT = f"""
 INSERT INTO task ({_NAMES})
 SELECT {_NAMES} FROM jsonb_to_recordset(%s::jsonb) AS new({", ".join(map(" ".join, _TYPES.items()))})
 """  # noqa: S608 (constants)
+_LOCK = "SELECT FROM task WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 # The ids stand twice: as constants they name the partitions while the statement is planned.
 _UPDATE = f"""
 UPDATE task SET {", ".join(f"{name} = new.{name}" for name in _CHANGEABLE)}
@@ -154,7 +155,9 @@ def update(changes: Sequence[Change]) -> list[Statement]:
             rows[change.task] = {**_plain(change.after), "seen": seen}
     if not rows:
         return []
-    return [Statement(_UPDATE, [_json(list(rows.values())), list(rows)], rows=len(rows))]
+    # In the order of the ids, as single changes that share a transaction are: so that these two wait in no circle.
+    tasks = list(rows)
+    return [Statement(_LOCK, [tasks]), Statement(_UPDATE, [_json(list(rows.values())), tasks], rows=len(rows))]
 
 
 def _update_one(change: Change) -> list[Statement]:

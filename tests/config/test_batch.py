@@ -125,3 +125,9 @@ def test_reads_travel_together_and_a_refused_one_fails_alone(django_assert_num_q
         assert beside(*good) == [[(1,)], [(2,)], [(3,)]]
     assert beside(*good, partial(read, "SELECT 1 / (%s - 1)"))[3:] == ["DataError"]
     assert beside(partial(read, "SELECT 1 / (%s - 1)"), *good)[1:] == [[(1,)], [(2,)], [(3,)]]
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 300")
+    try:
+        assert beside(partial(read, "SELECT pg_sleep(60 * %s)"), *good) == ["OperationalError", [(1,)], [(2,)], [(3,)]]
+    finally:
+        connection.close()

@@ -65,6 +65,15 @@ def refused(pair: PostgresPair, user: str, *statements: str) -> None:
             pytest.fail(f"{user} may: {sql}")
 
 
+def test_the_api_s_statements_have_an_end_before_the_pooler_s(migrated_pair: PostgresPair) -> None:
+    with migrated_pair.connect("primary", user=API) as session:
+        limits = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+        told = [session.execute(f"SHOW {name}").fetchone() for name in limits]
+        assert told == [("1800ms",), ("1500ms",), ("10s",)]
+        with pytest.raises(errors.QueryCanceled):
+            session.execute("SELECT pg_sleep(60)")
+
+
 @pytest.mark.parametrize("user", [*NOBODY, MIGRATOR])
 def test_what_a_role_may_not_do(migrated_pair: PostgresPair, user: str) -> None:
     refused(migrated_pair, user, *(sql for sql, who in MAY_NOT if user in who))

@@ -1,21 +1,24 @@
 """Writes that come in together share a transaction; each has its own answer, key and events all the same."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connections
+from django.db import OperationalError, connection, connections
 from psycopg.errors import DeadlockDetected
 
 from config.api.keyed import Key
 from config.api.models import IdempotencyKey
+from config.data import consistency
 from config.data.statements import Statement
 from config.events import log
 from config.events.models import Event
 from tasks_app.models import Task
 from tests.beside import beside
 from tests.cast import Answer, Caller, assert_problem
+from tests.config.servers import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TRACE = "00-{:032x}-{:016x}-01"
@@ -113,6 +116,16 @@ def test_one_that_the_database_refuses_does_not_take_the_others_with_it(
     assert set(IdempotencyKey.objects.values_list("key", flat=True)) == {"key 1", "key 4", "key 5"}
 
 
+@pytest.mark.parametrize("what", ["lock_not_available", "query_canceled"])
+def test_one_that_waits_for_too_long_does_not_take_the_others_with_it(
+    alice: Caller, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    sizes = _failing(monkeypatch, f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{what}'; END $$", "t2")
+    answers = beside(*calls([alice]))
+    assert [answer.status_code for answer in answers] == [201, 201, 503, 201, 201, 201]
+    assert sizes == [6] + [1] * 6
+
+
 def test_a_database_that_is_away_is_not_asked_again_by_each(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: Any, **__: Any) -> int:
         asked.append(1)
@@ -187,6 +200,17 @@ def test_what_a_rule_refuses_is_refused_alone(alice: Caller, bob: Caller) -> Non
     assert change(alice, mine, "stale", if_match='"7"', idempotency_key="a").headers["Idempotency-Replayed"] == "true"
 
 
+def test_who_changes_nothing_beside_a_write_sees_all_the_same_what_he_was_told(
+    alice: Caller, bob: Caller, redis: Any
+) -> None:
+    """The transaction is told of for the other one's sake; he was told a state that no replica may have yet."""
+    task = alice.make(title="old")["id"]
+    redis.delete(f"tm:{{{alice.id}}}:wrote")
+    same, _ = beside(partial(change, alice, task, "old"), partial(create, bob, "another"))
+    xid = consistency.decode(same.headers["Consistency-Token"])
+    assert redis.lrange(f"tm:{{{alice.id}}}:wrote", 0, -1) == [str(xid).encode()]
+
+
 def _elsewhere(sql: str, values: Sequence[Any]) -> Any:
     """A transaction of another process, which has done this and goes on until it is closed."""
     connection = connections.create_connection("default")
@@ -211,6 +235,39 @@ def test_a_key_that_runs_elsewhere_is_told_at_once_and_holds_up_nobody(alice: Ca
     assert_problem(answers[0], 409, "in-flight")
     assert [answer.status_code for answer in answers[1:]] == [200, 201]
     assert change(alice, busy, "new", idempotency_key="busy").status_code == 200
+
+
+def test_a_bulk_waits_for_no_task_behind_one_that_it_waits_for(alice: Caller) -> None:
+    """It would wait in a circle with single changes that share a transaction, which go by the tasks' ids."""
+    tasks = sorted(alice.make(title="old")["id"] for _ in range(12))
+    change(alice, tasks[0], "newer")  # so that it lies behind the others, where a scan finds it last
+    changes = [{"op": "update", "id": task, "body": {"title": "new"}} for task in reversed(tasks)]
+    change_one = "UPDATE task SET updated_at = updated_at WHERE id = %s"
+    there = _elsewhere(change_one, tasks[:1])
+
+    def bulk() -> Answer:
+        try:
+            return alice.post("/v1/tasks/bulk", {"operations": changes})
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(bulk)
+        try:
+            eventually(lambda: _waiters() == 1, "the bulk waits")
+            there.cursor().execute("SET LOCAL lock_timeout = 2000")
+            for task in tasks[1:]:
+                there.cursor().execute(change_one, [task])
+            there.commit()
+        finally:
+            there.close()
+        assert answer.result().status_code == 200
+
+
+def _waiters() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')")
+        return int(cursor.fetchone()[0])
 
 
 def test_a_task_that_was_changed_meanwhile_is_read_again(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:

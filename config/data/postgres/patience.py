@@ -35,7 +35,8 @@ OPEN = Gauge(
     ["database"],
     multiprocess_mode="livemax",
 )
-_spent: ContextVar[float | None] = ContextVar("spent", default=None)  # of the budget; None: not in a call
+# Of the budget, in a list that the contexts of calls beside each other share; None: not in a call.
+_spent: ContextVar[list[float] | None] = ContextVar("spent", default=None)
 
 
 @cache
@@ -44,8 +45,8 @@ def of(alias: str) -> Breaker:
 
 
 def begin_call() -> None:
-    """In a context of the call's own, which all its waits then share."""
-    _spent.set(0.0)
+    """All waits in this context and its copies share one budget."""
+    _spent.set([0.0])
 
 
 def is_left_alone(alias: str) -> bool:
@@ -67,14 +68,16 @@ class _Wait:
     """One long wait of a call. `look` raises when it has to end."""
 
     def __init__(self, alias: str, lasted: float) -> None:
-        self._breaker, self._since, self._before = of(alias), monotonic() - lasted, _spent.get()
+        self._breaker, self._since = of(alias), monotonic() - lasted
+        self._spent = _spent.get()
+        self._before = self._spent[0] if self._spent else 0.0
         self._is_of_a_replica = alias in settings.REPLICAS
 
     def look(self) -> None:
         lasted = monotonic() - self._since
-        spent = (self._before or 0.0) + lasted
-        if self._before is not None:
-            _spent.set(spent)
+        spent = self._before + lasted
+        if self._spent is not None:
+            self._spent[0] = spent
         if lasted >= DOUBTFUL:
             _doubt(self._breaker)
         _check(self._breaker)

@@ -1,0 +1,78 @@
+"""Calls of one turn of the event loop: what goes wrong in one of them is no trouble of the others"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import connection
+from django.http import HttpResponse
+
+from config.data.postgres import patience
+from config.server.calls import Calls
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Work = Callable[[], object]
+
+
+class Application:
+    """Does what each call brings along."""
+
+    @staticmethod
+    def request_class(environ: dict[str, Any]) -> Work:
+        return cast(Work, environ["work"])
+
+    @staticmethod
+    def get_response(work: Work) -> HttpResponse:
+        return HttpResponse(str(work()))
+
+
+def turn(*works: Work, answered: Callable[[Any], None] = lambda _: None) -> list[str]:
+    """What each got; the text of an exception."""
+    found: list[str] = []
+
+    def take(answer: Any, environ: dict[str, Any]) -> None:
+        found.append(str(answer) if isinstance(answer, Exception) else answer.content.decode())
+        answered(environ["work"])
+
+    Calls(cast(WSGIHandler, Application()), 1)._beside([({"work": work}, take) for work in works])
+    return found
+
+
+def ask(sql: str = "SELECT 7") -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()[0]
+
+
+def test_a_connection_that_is_lost_under_one_is_made_anew_for_the_next() -> None:
+    def lose() -> None:
+        ask("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    first, *others = turn(lose, ask, ask)
+    assert "terminating connection" in first
+    assert others == ["7", "7"]
+    assert turn(ask, lose, ask)[::2] == ["7", "7"]
+
+
+def test_an_answer_that_cannot_be_given_is_told_and_the_others_are_given(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(work: Work) -> None:
+        if work is second:
+            raise RuntimeError("the socket is gone")
+
+    first, second, third = (lambda number=number: number for number in range(3))
+    with caplog.at_level(logging.ERROR, "server"):
+        assert turn(first, second, third, answered=broken) == ["0", "1", "2"]
+    assert "an answer could not be given" in caplog.text
+
+
+def test_all_of_them_together_wait_no_longer_than_one_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "_doubt", lambda _: None)
+
+    def wait() -> None:
+        patience._Wait("default", patience.BUDGET * 0.6).look()
+
+    late = "The database did not answer in time."
+    assert turn(wait, wait, wait, ask) == ["None", late, late, "7"]
+    assert turn(wait) == ["None"], "the next turn has its own"
