@@ -43,7 +43,7 @@ def test_deadletters_list_and_show(letter: deadletters.Letter, broker: Broker) -
     shown = json.loads(manage("show", letter.id))
     assert (shown["event_id"], shown["task"]) == (letter.event_id, probe.NAME)
     assert "never" in shown["error"]
-    assert eventually(lambda: broker.count(DLQ) == 1, within=10, what="the letter's return")
+    assert eventually(lambda: broker.count(DLQ) == 1, within=30, what="the letter's return")
 
 
 def test_deadletters_replay_fails_again(letter: deadletters.Letter, broker: Broker) -> None:
@@ -56,7 +56,7 @@ def test_deadletters_replay_fails_again(letter: deadletters.Letter, broker: Brok
 
 def test_deadletters_purge(letter: deadletters.Letter, broker: Broker) -> None:
     assert manage("purge", letter.id) == "purged 1\n"
-    eventually(lambda: broker.count(DLQ) == 0, within=10, what="the letter's end")
+    eventually(lambda: broker.count(DLQ) == 0, within=30, what="the letter's end")
     assert DeadLetter.objects.get(id=letter.id).replayed_at is not None
 
 
