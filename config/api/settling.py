@@ -10,12 +10,12 @@ from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 
 from config.api.answers import Answer
 from config.api.keyed import Key
 from config.api.problems import Problem
-from config.data.statements import Insert, LostRace, Rows, Statement, is_of_one, together
+from config.data.statements import Insert, LostRace, Rows, Statement, is_of_all, together
 from config.events import log
 
 Decide = Callable[[list[Rows]], Answer]
@@ -46,11 +46,9 @@ def settle_each(writes: Sequence[Wanted]) -> list[Answer | Exception]:
         with transaction.atomic(durable=True):
             answers = _apart([_decided(one, found) for one, found in zip(writes, _found(writes), strict=True)])
             xid = _save(writes, answers)
-    except (OperationalError, InterfaceError) as error:
-        if len(writes) > 1 and is_of_one(error):
-            return [answer if isinstance(answer, Problem | LookFirst) else LostRace() for answer in answers]
-        raise  # of the database, for all of them
-    except (DatabaseError, LostRace) as error:
+    except (DatabaseError, InterfaceError, LostRace) as error:
+        if is_of_all(error):
+            raise
         lost = error if len(writes) == 1 else LostRace()
         return [lost if isinstance(answer, Answer | LostRace) else answer for answer in answers]
     return [answer._replace(xid=xid, unsaved=None) if isinstance(answer, Answer) else answer for answer in answers]

@@ -48,17 +48,17 @@ def _reads(alias: str) -> Callable[[Sequence[Statement]], list[Rows | Exception]
     return lambda statements: _read_each(alias, statements)
 
 
-def is_of_one(error: Exception) -> bool:
-    """Whether one statement has waited for too long, and not the database failed: others need not fail with it."""
-    return isinstance(error.__cause__, LockNotAvailable | QueryCanceled)
+def is_of_all(error: Exception) -> bool:
+    """Whether the database failed, and with it all who asked; not when one statement has waited for too long."""
+    is_of_one = isinstance(error.__cause__, LockNotAvailable | QueryCanceled)
+    return isinstance(error, OperationalError | InterfaceError) and not is_of_one
 
 
 def _read_each(alias: str, statements: Sequence[Statement]) -> list[Rows | Exception]:
     try:
         return [*together(statements, using=alias)]
     except (DatabaseError, InterfaceError) as error:
-        is_of_all = isinstance(error, OperationalError | InterfaceError) and not is_of_one(error)
-        if is_of_all or len(statements) == 1:
+        if is_of_all(error) or len(statements) == 1:
             raise
         return [_alone(alias, statement) for statement in statements]
 

@@ -1,7 +1,7 @@
 """A list holds what its filter says: the database's function and the queryset agree on drawn filters, in every sort"""
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,10 +14,9 @@ from config.data import ids
 from tasks_app.models import Priority, Status, Task
 from tasks_app.services import filters, pages
 from tests.accounts.keycloak import ALICE, BOB
-from tests.tasks_app.test_tasks_list_pages import order
+from tests.tasks_app.test_tasks_list_pages import AT, order
 
 pytestmark = pytest.mark.django_db
-AT = datetime.now(UTC).replace(microsecond=0)  # a new database has no months of the past
 SECONDS = 9
 LABELS = ["a", "b", "it's", "\\"]
 WORDS = ["invoice", "berlin", "it's", "42"]
