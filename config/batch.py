@@ -1,17 +1,22 @@
 """Calls that run beside each other in one thread, and ask together.
 
-Each call is a greenlet. Where it would wait for an answer it leaves its question, and the next call goes on; when
-none can go on, all questions of one kind travel in one round trip. So sixteen calls that came in together ask Redis
-once, and their writes share a transaction. Outside a batch `ask` just asks.
+Each call is a greenlet. Where it would wait for an answer it leaves its question, and another call goes on; when none
+can go on, all questions of one kind travel in one round trip. So sixteen calls that came in together ask Redis once.
+
+A question to a database is long: a thread asks it, and what comes in meanwhile goes on. Of each kind one round is on
+its way; what is asked until it is back travels next. So calls share round trips and transactions the more, the more
+there are of them and the slower the database is (the group commit of databases).
 
 Between two questions nobody else in the thread runs, and what runs in a transaction is never left for another call.
-Why and what it brings: docs/decisions/0019-calls-in-batches.md.
+Outside of calls `ask` just asks. Why and what it brings: docs/decisions/0019-calls-in-batches.md.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from contextvars import copy_context
-from typing import Any, NamedTuple, TypeVar
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from greenlet import getcurrent, greenlet
@@ -21,69 +26,144 @@ A = TypeVar("A")
 # The answer to each question, in their order; an exception is raised to its asker, and what is raised to all of them.
 Together = Callable[[Sequence[Q]], Sequence[A | Exception]]
 
+MOST = 16  # questions of a long round: what fails for one may fail for all of them
+
+
+class Loop(Protocol):
+    """What calls wait in. All that it is given to do later is done in the calls' thread."""
+
+    def elsewhere(self, contexts: Sequence[Context], work: Callable[[], A], then: Callable[[A], None]) -> None:
+        """Does `work` in another thread, on behalf of calls with these contexts, and `then` with what it gives."""
+
+    def later(self, seconds: float, work: Callable[[], None]) -> None: ...
+
 
 class _Call(greenlet):
     def __init__(self, work: Callable[[], None]) -> None:
         super().__init__(work)
-        self.gr_context = copy_context()
+        self.context = self.gr_context = copy_context()
 
 
 class _Asked(NamedTuple):
     call: _Call
     together: Together[Any, Any]
     question: Any
+    is_long: bool
 
 
-def ask(together: Together[Q, A], question: Q) -> A:
-    """The answer to one question, which may be asked beside those of other calls."""
-    here = getcurrent()
+class _Pause(NamedTuple):
+    call: _Call
+    seconds: float
+
+
+_Step = _Asked | _Pause
+
+
+def ask(together: Together[Q, A], question: Q, *, is_long: bool = False) -> A:
+    """The answer to one question, which may be asked beside those of other calls.
+
+    A long one is asked in a thread, which has connections and a context of its own.
+    """
+    here = _here()
     # Others would go on in this call's transaction: calls open one on the primary only.
-    if not isinstance(here, _Call) or connections[DEFAULT_DB_ALIAS].in_atomic_block:
+    if here is None or connections[DEFAULT_DB_ALIAS].in_atomic_block:
         [answer] = together([question])
     else:
-        answer = here.parent.switch(_Asked(here, together, question))  # type: ignore[union-attr] # it has one
+        answer = here.parent.switch(_Asked(here, together, question, is_long))  # type: ignore[union-attr] # it has one
     if isinstance(answer, Exception):
         raise answer
     return answer
 
 
+def elsewhere(work: Callable[[], A]) -> A:
+    """What `work` gives, done as a long question is asked."""
+    answer: A = ask(_each, partial(copy_context().run, work), is_long=True)
+    return answer
+
+
 def pause(seconds: float) -> None:
-    """Lets the others of the batch go on, and sleeps when all of them pause."""
-    ask(_sleep, seconds)
+    """Lets others go on for so long."""
+    here = _here()
+    if here is None:
+        time.sleep(seconds)
+    else:
+        here.parent.switch(_Pause(here, seconds))  # type: ignore[union-attr] # it has one
 
 
-def run(works: Sequence[Callable[[], None]]) -> None:
-    """Does all of them, each in a context of its own. They must raise nothing."""
-    if len(works) == 1:
-        copy_context().run(works[0])
-        return
-    asked = [step for work in works if (step := _Call(work).switch()) is not None]
-    while asked:
-        asked = _round(asked)
+def _here() -> _Call | None:
+    current = getcurrent()
+    return current if isinstance(current, _Call) else None
 
 
-def _round(asked: Sequence[_Asked]) -> list[_Asked]:
-    """Answers what was asked; gives what is asked next."""
+class Batch:
+    """The calls of one thread."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._lines: defaultdict[Together[Any, Any], list[_Asked]] = defaultdict(list)  # long questions that wait
+        self._on_their_way: set[Together[Any, Any]] = set()
+
+    def begin(self, works: Iterable[Callable[[], None]]) -> None:
+        """Does them, each in a copy of this context, as far as they go now. They must raise nothing."""
+        self._go_on([step for work in works if (step := _Call(work).switch()) is not None])
+
+    def _go_on(self, steps: Sequence[_Step]) -> None:
+        """Until all calls have ended or wait for something that takes long."""
+        while steps:
+            asked = []
+            for step in steps:
+                if isinstance(step, _Pause):
+                    self._loop.later(step.seconds, partial(self._wake, step.call))
+                elif step.is_long:
+                    self._lines[step.together].append(step)
+                else:
+                    asked.append(step)
+            self._send()
+            steps = _round(asked)
+
+    def _wake(self, call: _Call) -> None:
+        self._go_on([step for step in [call.switch()] if step is not None])
+
+    def _send(self) -> None:
+        for together, line in self._lines.items():
+            if line and together not in self._on_their_way:
+                asked, line[:] = line[:MOST], line[MOST:]
+                self._on_their_way.add(together)
+                contexts = [one.call.context for one in asked]
+                self._loop.elsewhere(contexts, partial(_answers, together, asked), partial(self._back, together, asked))
+
+    def _back(self, together: Together[Any, Any], asked: Sequence[_Asked], answers: Sequence[Any]) -> None:
+        self._on_their_way.discard(together)
+        self._send()  # before these go on, so that the database has something to do meanwhile
+        self._go_on(_told(asked, answers))
+
+
+def _round(asked: Sequence[_Asked]) -> list[_Step]:
+    """Answers what is not long; gives what is asked next."""
     kinds: dict[Together[Any, Any], list[_Asked]] = {}
     for one in asked:
         kinds.setdefault(one.together, []).append(one)
-    if len(kinds) > 1 and _sleep in kinds:
-        kinds[_no_time] = kinds.pop(_sleep)  # behind the others, which have taken some
-    return [step for together, ones in kinds.items() for step in _answered(together, ones)]
+    return [step for together, ones in kinds.items() for step in _told(ones, _answers(together, ones))]
 
 
-def _answered(together: Together[Any, Any], ones: Sequence[_Asked]) -> list[_Asked]:
+def _answers(together: Together[Any, Any], asked: Sequence[_Asked]) -> Sequence[Any]:
     try:
-        answers = together([one.question for one in ones])
+        return together([one.question for one in asked])
     except Exception as error:  # noqa: BLE001 (it is raised again, where it was asked)
-        answers = [error] * len(ones)
-    return [step for one, answer in zip(ones, answers, strict=True) if (step := one.call.switch(answer)) is not None]
+        return [error] * len(asked)
 
 
-def _sleep(seconds: Sequence[float]) -> list[None]:
-    time.sleep(max(seconds))
-    return [None] * len(seconds)
+def _told(asked: Sequence[_Asked], answers: Sequence[Any]) -> list[_Step]:
+    told = zip(asked, answers, strict=True)
+    return [step for one, answer in told if (step := one.call.switch(answer)) is not None]
 
 
-def _no_time(seconds: Sequence[float]) -> list[None]:
-    return [None] * len(seconds)
+def _each(works: Sequence[Callable[[], A]]) -> list[A | Exception]:
+    return [_done(work) for work in works]
+
+
+def _done(work: Callable[[], A]) -> A | Exception:
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001 (it is raised again, where it was asked)
+        return error

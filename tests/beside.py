@@ -1,11 +1,39 @@
 """Calls in one batch."""
 
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import Context
+from functools import partial
 from typing import TypeVar
 
-from config import batch
+from config.batch import Batch
 
 T = TypeVar("T")
+
+
+class Inline:
+    """A loop that does what is to be done elsewhere when nothing else goes on, and then what is to be done later."""
+
+    def __init__(self) -> None:
+        self._away: deque[Callable[[], None]] = deque()
+        self._later: list[tuple[float, Callable[[], None]]] = []
+
+    def elsewhere(self, contexts: Sequence[Context], work: Callable[[], T], then: Callable[[T], None]) -> None:
+        self._away.append(lambda: then(work()))
+
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
+        self._later.append((time.monotonic() + seconds, work))
+
+    def run(self) -> None:
+        while self._away or self._later:
+            if self._away:
+                self._away.popleft()()
+            else:
+                first = min(self._later, key=lambda one: one[0])
+                self._later.remove(first)
+                time.sleep(max(0.0, first[0] - time.monotonic()))
+                first[1]()
 
 
 def beside(*calls: Callable[[], T]) -> list[T]:
@@ -19,7 +47,9 @@ def beside(*calls: Callable[[], T]) -> list[T]:
         except Exception as error:  # noqa: BLE001 (raised below)
             failed.append(error)
 
-    batch.run([lambda number=number: work(number) for number in range(len(calls))])  # type: ignore[misc]
+    loop = Inline()
+    Batch(loop).begin(partial(work, number) for number in range(len(calls)))
+    loop.run()
     if failed:
         raise failed[0]
     return [found[number] for number in range(len(calls))]

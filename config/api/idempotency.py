@@ -8,6 +8,7 @@ A call that still runs holds an advisory lock on its key, so that the same call 
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, transaction
@@ -109,8 +110,8 @@ def settle(
 
     def attempt(key: Key | None, again: bool, lost: bool) -> Answer | HttpResponse:
         if again or dear:
-            return by_itself(key, again, lost)
-        return batch.ask(settle_each, Wanted(key, asks(False), decide, copy_context()))
+            return batch.elsewhere(partial(by_itself, key, again, lost))
+        return batch.ask(settle_each, Wanted(key, asks(False), decide, copy_context()), is_long=True)
 
     return _answer(request, attempt)
 

@@ -40,7 +40,7 @@ def merged(parts: Sequence[Statement | Insert]) -> list[Statement]:
 
 def read(statement: Statement, *, using: str) -> Rows:
     """The rows of one that only reads, in one round trip with what other calls of the batch read there."""
-    return batch.ask(_reads(using), statement)
+    return batch.ask(_reads(using), statement, is_long=True)
 
 
 @cache

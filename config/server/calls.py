@@ -1,9 +1,9 @@
 """Calls of the WSGI application: in the event loop when they are known to be short, otherwise in a thread.
 
 A call in the loop saves the hand-over to a thread, which costs as much as all that the server does besides. While it
-runs, its process does nothing else. So what may wait for something slow (a file, Keycloak, a search) runs in one of a
-few threads, and so does everything for a while after any call was slow: a frozen database holds up its neighbours
-once, by its own time-out, and not again at every call.
+runs, its process does nothing else, but not while it waits for what it asks a database: that a thread asks, for all
+calls that ask it at the time (config.batch). What may wait for something else that is slow (a file, Keycloak, a
+search) runs in one of a few threads altogether, and so does everything for a while after any call held up the loop.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote
@@ -36,6 +36,7 @@ WARY = 5.0  # seconds after a slow call in which every call has a thread
 SLOW_CALLS = Counter(
     "taskmill_slow_calls", "Calls that held up the event loop, after which all had a thread for a while"
 )
+_ASKING = 4  # threads that ask databases, each with connections of its own: writes, single tasks, pages, and one more
 
 # Some queries on indexes, through connections with time-outs. What is not named here has a thread.
 _SHORT = ("/v1/tasks", "/v1/trash", "/v1/me", "/v1/notifications", "/v1/changes", "/livez")
@@ -44,9 +45,13 @@ _LONG_BY_QUERY = ("q=",)  # a search
 
 
 class Calls:
+    _loop: asyncio.AbstractEventLoop
+
     def __init__(self, application: WSGIHandler, threads: int) -> None:
         self._application = application
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="call")
+        self._asking = ThreadPoolExecutor(_ASKING, thread_name_prefix="ask")
+        self._batch = batch.Batch(self)
         self._wary_until = 0.0
 
     def is_short(self, environ: Environ) -> bool:
@@ -64,20 +69,37 @@ class Calls:
 
     def here(self, calls: Sequence[tuple[Environ, Answered]]) -> None:
         """Makes their answers in the event loop itself, beside each other (config.batch), and hands each one on."""
-        loop, started = asyncio.get_running_loop(), time.monotonic()
+        self._loop = asyncio.get_running_loop()
+        self._in_loop(copy_context().run, self._begin, calls)
+
+    def _begin(self, calls: Sequence[tuple[Environ, Answered]]) -> None:
+        _prepare()
+        self._batch.begin([partial(self._one, *call) for call in calls])
+
+    def _in_loop(self, work: Callable[..., object], *arguments: Any) -> None:
+        started = time.monotonic()
         # Nothing else runs meanwhile, so this is no asynchronous code; Django's guards would take it for that.
         asyncio._set_running_loop(None)
         try:
-            copy_context().run(self._beside, calls)
+            work(*arguments)
         finally:
-            asyncio._set_running_loop(loop)
+            asyncio._set_running_loop(self._loop)
             if time.monotonic() - started > SLOW:
                 SLOW_CALLS.inc()
                 self._wary_until = time.monotonic() + WARY
 
-    def _beside(self, calls: Sequence[tuple[Environ, Answered]]) -> None:
-        _begin()  # what they ask together has one budget
-        batch.run([partial(self._one, *call) for call in calls])
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
+        self._loop.call_later(seconds, self._in_loop, work)
+
+    def elsewhere(self, contexts: Sequence[Context], work: Callable[[], T], then: Callable[[T], None]) -> None:
+        self._asking.submit(copy_context().run, self._ask, contexts, work, then)
+
+    def _ask(self, contexts: Sequence[Context], work: Callable[[], T], then: Callable[[T], None]) -> None:
+        patience.wait_for(contexts)
+        close_old_connections()
+        given = work()
+        _mend()
+        self._loop.call_soon_threadsafe(self._in_loop, then, given)
 
     def _one(self, environ: Environ, answered: Answered) -> None:
         try:
@@ -93,7 +115,7 @@ class Calls:
     async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work, *arguments)
 
-    async def elsewhere(self, environ: Environ) -> Response:
+    async def by_thread(self, environ: Environ) -> Response:
         started = time.monotonic()
         response = await self.in_thread(self.call, environ)
         if self._wary_until and time.monotonic() - started > SLOW:
@@ -101,7 +123,7 @@ class Calls:
         return response
 
     def call(self, environ: Environ) -> Response:
-        _begin()
+        _prepare()
         return self._answer(environ)
 
     def _answer(self, environ: Environ) -> Response:
@@ -116,13 +138,13 @@ class Calls:
         return response
 
 
-def _begin() -> None:
+def _prepare() -> None:
     patience.begin_call()
     close_old_connections()
 
 
 def _mend() -> None:
-    """After each call, for the next ones of the turn: they must not get a connection that was lost under it."""
+    """After each call, for the next ones of the thread: they must not get a connection that was lost under it."""
     for connection in connections.all(initialized_only=True):
         if connection.errors_occurred:
             connection.close_if_unusable_or_obsolete()

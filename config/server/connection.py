@@ -78,7 +78,7 @@ class Connection(Reading):
         self._start(self._call_elsewhere(environ))
 
     async def _call_elsewhere(self, environ: Environ) -> None:
-        self.answered(await self._calls.elsewhere(environ), environ)
+        self.answered(await self._calls.by_thread(environ), environ)
 
     def answered(self, response: Response | Exception, environ: Environ) -> None:
         self._is_busy = self._is_called = False

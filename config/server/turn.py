@@ -4,9 +4,8 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
+from config.batch import MOST  # calls; the others come in the next turn, after what else has happened
 from config.server.calls import Calls, Environ, Response
-
-MOST = 16  # calls; the others come in the next turn, after what else has happened
 
 
 class Asker(Protocol):

@@ -22,7 +22,7 @@ from config.server.parsing import Parser
 from config.server.reading import Reading
 from config.server.turn import Turn
 
-_LONGEST_LOOK = 0.1  # seconds for what another call reads: then this one reads itself, as the loop must go on
+_LONGEST_LOOK = 0.1  # seconds for what another call reads, whose database may hang: then this one reads itself
 # What Django does at both ends of a call: queries are kept for debugging only, connections are looked at once (Calls),
 # our caches have nothing to close, and there is one set of URLs (config.wsgi).
 _AT_EACH_CALL = (

@@ -94,7 +94,8 @@ def task(principal: Principal, identifier: str, look: Look | None) -> Kept | Non
 
 def _row(principal: Principal, identifier: UUID) -> Any:
     """(version, owner, assignee, JSON, seen) of a living task that the principal may see, or None."""
-    return batch.ask(_rows(reading.alias(), principal.may("tasks:admin")), (identifier, principal.id))
+    rows = _rows(reading.alias(), principal.may("tasks:admin"))
+    return batch.ask(rows, (identifier, principal.id), is_long=True)
 
 
 @cache

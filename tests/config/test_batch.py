@@ -8,9 +8,10 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from config import batch
+from config.batch import Batch
 from config.data import statements
 from config.data.statements import Statement
-from tests.beside import Asked, beside
+from tests.beside import Asked, Inline, beside
 
 name: ContextVar[str] = ContextVar("name", default="nobody")
 
@@ -80,23 +81,63 @@ def test_each_call_has_a_context_of_its_own() -> None:
     assert name.get() == "nobody"
 
 
-def test_a_pause_lets_others_go_on_and_takes_no_time_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
-    monkeypatch.setattr("time.sleep", slept.append)
+def test_a_pause_lets_others_go_on() -> None:
     asked, order = Asked(), []
 
-    def sleeper() -> None:
-        batch.pause(5)
-        order.append("sleeper")
+    def sleeper(seconds: float) -> None:
+        batch.pause(seconds)
+        order.append(f"after {seconds}")
 
     def worker() -> None:
-        batch.ask(asked, "a")
+        for _ in range(3):
+            batch.ask(asked, "a", is_long=True)
         order.append("worker")
 
-    beside(sleeper, worker)
-    assert (order, slept) == (["worker", "sleeper"], [])
-    beside(sleeper, sleeper)
-    assert slept == [5]
+    beside(partial(sleeper, 0.02), partial(sleeper, 0.01), worker)
+    assert order == ["worker", "after 0.01", "after 0.02"]
+
+
+def test_what_is_asked_while_a_long_question_is_on_its_way_travels_next() -> None:
+    asked, short = Asked(), Asked()
+
+    def late(who: str) -> str:
+        batch.ask(short, who)
+        return batch.ask(asked, who, is_long=True)
+
+    first = partial(batch.ask, asked, "first", is_long=True)
+    assert beside(first, partial(late, "a"), partial(late, "b")) == ["first!", "a!", "b!"]
+    assert (asked.rounds, short.rounds) == ([["first"], ["a", "b"]], [["a", "b"]])
+
+
+def test_a_long_round_has_a_bound_and_the_rest_comes_behind() -> None:
+    asked = Asked()
+    many = [f"{number}" for number in range(2 * batch.MOST + 1)]
+    assert beside(*[partial(batch.ask, asked, one, is_long=True) for one in many]) == [f"{one}!" for one in many]
+    assert [len(one) for one in asked.rounds] == [batch.MOST, batch.MOST, 1]
+
+
+def test_another_kind_does_not_wait_for_what_is_on_its_way() -> None:
+    """Its round goes out although that of the first has not come back."""
+    loop, order = Inline(), []
+    slow, quick = Asked(), Asked()
+    loop_of = Batch(loop)
+    loop_of.begin([lambda: order.append(batch.ask(slow, "slow", is_long=True))])
+    loop_of.begin([lambda: order.append(batch.ask(quick, "quick", is_long=True))])
+    loop._away.rotate()
+    loop.run()
+    assert order == ["quick!", "slow!"]
+
+
+def test_what_is_done_elsewhere_is_done_in_its_calls_context_and_its_error_is_its_own() -> None:
+    def call(who: str) -> str:
+        name.set(who)
+        try:
+            return batch.elsewhere(lambda: {"a": name.get(), "c": name.get()}[who])
+        except KeyError:
+            return "refused"
+
+    assert beside(partial(call, "a"), partial(call, "bad"), partial(call, "c")) == ["a", "refused", "c"]
+    assert batch.elsewhere(lambda: 7) == 7, "outside of calls it is just done"
 
 
 @pytest.mark.django_db(transaction=True)

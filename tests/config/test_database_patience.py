@@ -1,8 +1,10 @@
 """A database that hangs holds up those who were asking when it began, and nobody after them."""
 
 from collections.abc import Iterator
+from contextvars import copy_context
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import OperationalError, connections
 
@@ -119,12 +121,32 @@ def test_the_long_waits_of_one_call_share_a_budget(pair: PostgresPair, monkeypat
     monkeypatch.setattr(patience, "SILENCE", 15.0)
     patience.begin_call()
     assert ask(PRIMARY, "SELECT 'late' FROM pg_sleep(0.7)") == "late"
-    [spent] = patience._spent.get() or [0.0]
-    assert spent
-    monkeypatch.setattr(patience, "BUDGET", spent + 0.1)
+    [budget] = patience._budgets.get()
+    assert budget.spent
+    monkeypatch.setattr(patience, "BUDGET", budget.spent + 0.1)
     with pytest.raises(OperationalError, match="did not answer in time"):
         ask(PRIMARY, "SELECT pg_sleep(60)")
-    patience._spent.set(None)
+    patience._budgets.set(frozenset())
+
+
+def test_a_wait_for_several_calls_is_charged_to_each_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "_doubt", lambda _: None)
+    calls = [copy_context(), copy_context()]
+    for call in calls:
+        call.run(patience.begin_call)
+
+    def wait(share: float) -> None:
+        patience._Wait("default", patience.BUDGET * share).look()
+
+    def together() -> None:
+        patience.wait_for(calls)
+        wait(0.3)
+
+    calls[0].run(wait, 0.6)
+    copy_context().run(together)
+    with pytest.raises(psycopg.OperationalError, match="did not answer in time"):
+        calls[0].run(wait, 0.3)
+    calls[1].run(wait, 0.3)
 
 
 def test_a_late_answer_is_not_given_to_the_next_question(pair: PostgresPair, monkeypatch: pytest.MonkeyPatch) -> None:

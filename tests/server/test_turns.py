@@ -1,15 +1,19 @@
 """Calls of one turn of the event loop: what goes wrong in one of them is no trouble of the others"""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
-from django.db import connection
+from django.db import OperationalError, connection, connections
 from django.http import HttpResponse
 
+from config import batch
+from config.data import statements
 from config.data.postgres import patience
+from config.data.statements import Statement
 from config.server.calls import Calls
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,7 +40,23 @@ def turn(*works: Work, answered: Callable[[Any], None] = lambda _: None) -> list
         found.append(str(answer) if isinstance(answer, Exception) else answer.content.decode())
         answered(environ["work"])
 
-    Calls(cast(WSGIHandler, Application()), 1)._beside([({"work": work}, take) for work in works])
+    async def loop() -> None:
+        ended = asyncio.Event()
+
+        def counted(answer: Any, environ: dict[str, Any]) -> None:
+            try:
+                take(answer, environ)
+            finally:
+                if len(found) == len(works):
+                    ended.set()
+
+        calls.here([({"work": work}, counted) for work in works])
+        await ended.wait()
+
+    calls = Calls(cast(WSGIHandler, Application()), 1)
+    asyncio.run(loop())
+    calls._asking.submit(connections.close_all)
+    calls._asking.shutdown()
     return found
 
 
@@ -76,3 +96,37 @@ def test_all_of_them_together_wait_no_longer_than_one_may(monkeypatch: pytest.Mo
     late = "The database did not answer in time."
     assert turn(wait, wait, wait, ask) == ["None", late, late, "7"]
     assert turn(wait) == ["None"], "the next turn has its own"
+
+
+def test_the_loop_goes_on_while_a_database_is_asked() -> None:
+    ended: list[str] = []
+
+    def slow() -> None:
+        statements.read(Statement("SELECT pg_sleep(0.3)"), using="default")
+        ended.append("slow")
+
+    def quick() -> None:
+        assert ask() == 7
+        ended.append("quick")
+
+    assert turn(slow, quick) == ["None", "None"]
+    assert ended == ["quick", "slow"]
+
+
+def test_a_long_question_is_charged_to_its_own_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "_doubt", lambda _: None)
+    late = "The database did not answer in time."
+
+    def wait() -> None:
+        batch.elsewhere(lambda: patience._Wait("default", patience.BUDGET * 0.6).look())
+
+    assert sorted(turn(wait, wait)) == ["None", late]
+
+
+def test_a_connection_that_a_thread_has_lost_is_made_anew() -> None:
+    def lose() -> str:
+        with pytest.raises(OperationalError):
+            statements.read(Statement("SELECT pg_terminate_backend(pg_backend_pid())"), using="default")
+        return str(statements.read(Statement("SELECT 7"), using="default"))
+
+    assert turn(lose) == ["[(7,)]"]

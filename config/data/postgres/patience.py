@@ -7,8 +7,9 @@ breaker opens: those who wait give up, and nobody begins to. All long waits of o
 For servers of calls only (`is_on`): a worker or a command has nobody who waits for its answer.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from functools import cache, partial
 from time import monotonic
 from typing import Any, ClassVar, Self
@@ -35,8 +36,14 @@ OPEN = Gauge(
     ["database"],
     multiprocess_mode="livemax",
 )
-# Of the budget, in a list that the contexts of calls beside each other share; None: not in a call.
-_spent: ContextVar[list[float] | None] = ContextVar("spent", default=None)
+
+
+class _Budget:
+    spent = 0.0  # seconds
+
+
+# Of the calls that a wait is for. Those that began together have one; nobody has any outside of calls.
+_budgets: ContextVar[frozenset[_Budget]] = ContextVar("budgets", default=frozenset())
 
 
 @cache
@@ -46,7 +53,12 @@ def of(alias: str) -> Breaker:
 
 def begin_call() -> None:
     """All waits in this context and its copies share one budget."""
-    _spent.set([0.0])
+    _budgets.set(frozenset([_Budget()]))
+
+
+def wait_for(calls: Iterable[Context]) -> None:
+    """Waits in this context are those of the calls that have these."""
+    _budgets.set(frozenset().union(*(context.get(_budgets, frozenset()) for context in calls)))
 
 
 def is_left_alone(alias: str) -> bool:
@@ -68,16 +80,16 @@ class _Wait:
     """One long wait of a call. `look` raises when it has to end."""
 
     def __init__(self, alias: str, lasted: float) -> None:
-        self._breaker, self._since = of(alias), monotonic() - lasted
-        self._spent = _spent.get()
-        self._before = self._spent[0] if self._spent else 0.0
+        self._breaker, self._since, self._charged = of(alias), monotonic() - lasted, 0.0
+        self._budgets = _budgets.get()
         self._is_of_a_replica = alias in settings.REPLICAS
 
     def look(self) -> None:
         lasted = monotonic() - self._since
-        spent = self._before + lasted
-        if self._spent is not None:
-            self._spent[0] = spent
+        for budget in self._budgets:
+            budget.spent += lasted - self._charged
+        self._charged = lasted
+        spent = max([lasted, *(budget.spent for budget in self._budgets)])
         if lasted >= DOUBTFUL:
             _doubt(self._breaker)
         _check(self._breaker)
