@@ -106,6 +106,43 @@ def test_too_old_python_says_which_is_needed(monkeypatch: pytest.MonkeyPatch, ch
     assert "Python 3.11 or newer is needed, this is 3.6" in errors.line()
 
 
+@pytest.mark.parametrize(
+    ("is_optimized", "system", "taken"),
+    [(False, True, "system"), (True, True, "own"), (False, False, "own")],
+)
+def test_the_systems_python_is_taken_for_one_without_optimization(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_optimized: bool, system: bool, taken: str
+) -> None:
+    real = sys.executable
+
+    def python(name: str, optimized: bool, usable: bool) -> str:
+        path = tmp_path / name
+        # Says what it is asked for as an interpreter of that build would: by its exit code.
+        path.write_text(
+            f"""#!{real}
+import sys
+code = sys.argv[2]
+sys.exit(not ({optimized} if "CONFIG_ARGS" in code else {usable}))
+"""
+        )
+        path.chmod(0o755)
+        return str(path)
+
+    monkeypatch.setattr(sys, "executable", python("own", is_optimized, True))
+    monkeypatch.setattr(bootstrap, "SYSTEM", python("system", True, system))
+    assert Path(bootstrap._suitable_python()).name == taken
+
+
+def test_the_python_that_is_named_is_taken(
+    monkeypatch: pytest.MonkeyPatch, checkout: Path, errors: "Errors", tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TASKMILL_PYTHON", sys.executable)
+    assert bootstrap._suitable_python() == sys.executable
+    monkeypatch.setenv("TASKMILL_PYTHON", str(tmp_path / "none"))
+    assert bootstrap.main([], checkout) == 1
+    assert "TASKMILL_PYTHON=" in errors.line()
+
+
 def test_full_disk_is_seen_before_anything_is_made(
     monkeypatch: pytest.MonkeyPatch, checkout: Path, errors: "Errors"
 ) -> None:
