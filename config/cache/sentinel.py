@@ -37,12 +37,14 @@ class Place(NamedTuple):
 
 def parse(url: str) -> Place:
     """Raises ValueError."""
-    parts = urlsplit(url)
-    login, _, hosts = parts.netloc.rpartition("@")
+    # By hand: several hosts are no URL, and newer Pythons refuse those with an IPv6 address among them.
+    scheme, _, rest = url.partition("://")
+    authority, _, path = rest.partition("/")
+    login, _, hosts = authority.rpartition("@")
     username, _, password = login.partition(":")
-    service, _, database = parts.path.strip("/").partition("/")
+    service, _, database = path.strip("/").partition("/")
     # In capitals it would be lost: where it stands for a host, Django's cache writes it small.
-    if parts.scheme != SCHEME or not service or service != service.lower() or parts.query:
+    if scheme != SCHEME or not service or service != service.lower() or not {"?", "#"}.isdisjoint(rest):
         raise ValueError(url)
     sentinels = [_address(host) for host in hosts.split(",")]
     return Place(sentinels, service, int(database or 0), unquote(username) or None, unquote(password) or None)
