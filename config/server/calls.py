@@ -102,6 +102,7 @@ class Calls:
         self._loop.call_soon_threadsafe(self._in_loop, then, given)
 
     def _one(self, environ: Environ, answered: Answered) -> None:
+        patience.begin_beside()
         try:
             answer: Response | Exception = self._answer(environ)
         except Exception as error:  # noqa: BLE001 (whatever it is, the client gets an answer)

@@ -133,7 +133,7 @@ def test_a_wait_for_several_calls_is_charged_to_each_of_them(monkeypatch: pytest
     monkeypatch.setattr(patience, "_doubt", lambda _: None)
     calls = [copy_context(), copy_context()]
     for call in calls:
-        call.run(patience.begin_call)
+        call.run(patience.begin_beside)
 
     def wait(share: float) -> None:
         patience._Wait("default", patience.BUDGET * share).look()

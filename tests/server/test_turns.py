@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -121,6 +122,23 @@ def test_a_long_question_is_charged_to_its_own_calls(monkeypatch: pytest.MonkeyP
         batch.elsewhere(lambda: patience._Wait("default", patience.BUDGET * 0.6).look())
 
     assert sorted(turn(wait, wait)) == ["None", late]
+
+
+def test_two_threads_that_wait_at_the_same_time_are_charged_each_to_its_own_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each wait is within what one call may wait; both together hold up nobody."""
+    monkeypatch.setattr(patience, "_doubt", lambda _: None)
+
+    def wait(questions: Sequence[int]) -> Sequence[int]:
+        patience._Wait("default", patience.BUDGET * 0.6).look()
+        return questions
+
+    def of_another_kind(questions: Sequence[int]) -> Sequence[int]:
+        return wait(questions)
+
+    kinds = (wait, of_another_kind)
+    assert turn(*(partial(batch.ask, kind, 7, is_long=True) for kind in kinds)) == ["7", "7"]
 
 
 def test_a_connection_that_a_thread_has_lost_is_made_anew() -> None:

@@ -42,8 +42,9 @@ class _Budget:
     spent = 0.0  # seconds
 
 
-# Of the calls that a wait is for. Those that began together have one; nobody has any outside of calls.
+# Of the calls that a wait is for; nobody has any outside of calls.
 _budgets: ContextVar[frozenset[_Budget]] = ContextVar("budgets", default=frozenset())
+_own: ContextVar[_Budget | None] = ContextVar("own budget", default=None)
 
 
 @cache
@@ -56,9 +57,16 @@ def begin_call() -> None:
     _budgets.set(frozenset([_Budget()]))
 
 
+def begin_beside() -> None:
+    """A call beside others of the context's: it has a budget of its own besides that for all that holds them up."""
+    own = _Budget()
+    _own.set(own)
+    _budgets.set(_budgets.get() | {own})
+
+
 def wait_for(calls: Iterable[Context]) -> None:
-    """Waits in this context are those of the calls that have these."""
-    _budgets.set(frozenset().union(*(context.get(_budgets, frozenset()) for context in calls)))
+    """Waits in this context are those of the calls that have these, and hold up nobody else."""
+    _budgets.set(frozenset(own for context in calls if (own := context.get(_own)) is not None))
 
 
 def is_left_alone(alias: str) -> bool:
