@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     from accounts.principal import Principal
     from tasks_app.models import Task  # noqa: F401
 
-# The expression of the index `task_found`, letter for letter: words, and the owner and the assignee as two more.
-SEARCH = (
-    r"""(to_tsvector('simple', "task"."title" || ' ' || "task"."description") || array_to_tsvector("""
-    r"""array_remove(ARRAY[E'\x01' || "task"."owner", E'\x02' || "task"."assignee"], NULL)))"""
-    " @@ websearch_to_tsquery('simple', %s)"
-)
+# The first condition is the expression of the index `task_searched`.
+SEARCH = """
+    task_words("task"."title", "task"."description", "task"."owner", "task"."assignee")
+        @@ task_query(websearch_to_tsquery('simple', %s), %s::text)
+    AND (
+        task_phrase(websearch_to_tsquery('simple', %s)) IS NULL
+        OR to_tsvector('simple', "task"."title" || ' ' || "task"."description") @@ websearch_to_tsquery('simple', %s)
+    )
+"""
 
 
 def visible(principal: "Principal", owner: str, assignee: str | None) -> bool:
@@ -46,6 +49,9 @@ class TaskQuerySet(models.QuerySet["Task"]):
         tasks = self if low is None else self.filter(due_at__gte=low)
         return tasks if high is None else tasks.filter(due_at__lt=high)
 
-    def matching(self, words: str) -> "TaskQuerySet":
-        """Full-text search over title and description, in web search syntax ("quoted phrase", -not, or)."""
-        return self.filter(RawSQL(SEARCH, [words], output_field=models.BooleanField()))  # noqa: S611 (parameters)
+    def matching(self, words: str, person: str | None = None) -> "TaskQuerySet":
+        """Full-text search over title and description, in web search syntax ("quoted phrase", -not, or).
+
+        `person` owns all tasks that are wanted, or is their assignee; None looks at everybody's.
+        """
+        return self.filter(RawSQL(SEARCH, [words, person, words, words], output_field=models.BooleanField()))  # noqa: S611

@@ -62,7 +62,7 @@ def tasks(wanted: Filter) -> TaskQuerySet:
         "updated_at__gte": wanted.updated_from,
     }
     found = found.filter(**{name: value for name, value in lookups.items() if value is not None})
-    return found if wanted.words is None else found.matching(wanted.words)
+    return found if wanted.words is None else found.matching(wanted.words, wanted.owner or wanted.assignee)
 
 
 def _whose(query: QueryDict, principal: Principal) -> dict[str, Any]:

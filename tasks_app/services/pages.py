@@ -1,7 +1,7 @@
-"""Pages of tasks in every sort, each one call of the database's function `task_page`.
+"""Pages of tasks in every sort, each one call of a database's function: `task_page_json`, over `task_page`.
 
 Why a function: docs/decisions/0013-lists-in-a-function.md. Its indexes and plans are in migrations 0001, 0005,
-0006 and 0008.
+0006, 0008 and 0010.
 """
 
 from collections.abc import Sequence
@@ -23,6 +23,9 @@ from tasks_app.services.filters import Filter
 
 _NAMES = tuple(Filter.__dataclass_fields__)
 _FIRST, _LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
+# In the order that the function gives them: they are not sorted again.
+_ROWS = "task_page({}) WITH ORDINALITY AS task"
+_WHOLE = "SELECT * FROM task_page_json({})"
 _ACTIVE = {Status.PENDING.value, Status.IN_PROGRESS.value}
 
 
@@ -71,33 +74,35 @@ def sort_of(query: QueryDict) -> Sort:
 
 def page(wanted: Filter, sort: Sort, position: Sequence[Any] | None, size: int, fields: Sequence[str] = FIELDS) -> Page:
     """Up to `size` rows behind `position` (id, key)."""
-    rows, more, identifier, key, seen = _read(wanted, sort, position, size, _whole(sort, size, tuple(fields)))[0]
+    sql = _WHOLE if tuple(fields) == FIELDS else _some(sort, size, tuple(fields))
+    [(rows, more, identifier, key, seen)] = _read(sql, wanted, sort, position, size)
     return Page(rows or "", (identifier, key) if more else None, seen)
 
 
 def newest(wanted: Filter, position: str | None, size: int) -> list[tuple[str, str]]:
     """Up to `size` + 1 rows behind the id `position`, as (JSON, id); the last one only tells that there is more."""
-    behind = None if position is None else [position]
-    return _read(wanted, NEWEST, behind, size, f"{as_json().sql}, task.id::text")
+    sql = f"SELECT {as_json().sql}, task.id::text FROM {_ROWS}"  # noqa: S608 (our own names)
+    return _read(sql, wanted, NEWEST, None if position is None else [position], size)
 
 
-def _read(wanted: Filter, sort: Sort, position: Sequence[Any] | None, size: int, columns: str) -> list[Any]:
-    """With one row more than `size`, which tells whether there is more."""
+def _read(sql: str, wanted: Filter, sort: Sort, position: Sequence[Any] | None, size: int) -> list[Any]:
+    """What `sql` makes of the arguments that are put in its braces; asked for one row more than `size`, which tells
+    whether there is more.
+    """
     values = {"order": sort.name, "way": _way(wanted, sort), "size": size + 1, **_place(wanted, sort, position)}
     arguments = ", ".join([f"_{name} => %s" for name in values])
-    # The function's rows come in its order: they are not sorted again.
-    sql = f"SELECT {columns} FROM task_page({arguments}) WITH ORDINALITY AS task"  # noqa: S608 (our own names)
-    return read(Statement(sql, list(values.values())), using=reading.alias())
+    return read(Statement(sql.replace("{}", arguments), list(values.values())), using=reading.alias())
 
 
 @lru_cache(500)
-def _whole(sort: Sort, size: int, fields: tuple[str, ...]) -> str:
-    """The columns of a page as one row: fifty rows cost psycopg more than all the rest of a call costs it."""
+def _some(sort: Sort, size: int, fields: tuple[str, ...]) -> str:
+    """What `task_page_json` gives, with these fields only."""
     last = f"FILTER (WHERE task.ordinality = {size})"
     return f"""
-        string_agg({as_json(fields).sql}, ',') FILTER (WHERE task.ordinality <= {size}), count(*) > {size},
-        max(task.id::text) {last}, max(({sort.key or "NULL"})::text) {last}, {SEEN.sql}
-    """
+        SELECT string_agg({as_json(fields).sql}, ',') FILTER (WHERE task.ordinality <= {size}), count(*) > {size},
+            max(task.id::text) {last}, max(({sort.key or "NULL"})::text) {last}, {SEEN.sql}
+        FROM {_ROWS}
+    """  # noqa: S608 (our own names)
 
 
 def _way(wanted: Filter, sort: Sort) -> str:

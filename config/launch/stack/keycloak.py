@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.launch import probes, secrets
+from config.launch import ports, probes, secrets
 from config.launch.console import Console
 from config.launch.errors import LaunchError
 from config.launch.parts import Part, Running, own
 from config.launch.processes import mark
-from config.launch.stack.layout import HOST, Layout, is_open_to_others, template
+from config.launch.stack.layout import HOST, OTHER_PORTS, Layout, is_open_to_others, template
 
 VERSION = "26.7.3"
 _DATABASE = "keycloakdb.mv.db"
@@ -80,7 +80,7 @@ def ensure_database(layout: Layout, wanted: Realm, console: Console) -> dict[str
     if made_with.exists() and made_with.read_text(encoding="utf-8") == wanted.key:
         return {}
     source = layout.cache / "realms" / wanted.key
-    if not (source / "secrets.json").exists():
+    if not (source / _DATABASE).exists():
         _import(layout, wanted, source, console)
     if made_with.exists():
         console.line("  The realm's file or its addresses have changed: Keycloak starts with a fresh realm.")
@@ -103,7 +103,9 @@ def _import(layout: Layout, wanted: Realm, target: Path, console: Console) -> No
         own(folder, user(layout))
     _link_programs(layout, work)
     env = {**made, "KC_BOOTSTRAP_ADMIN_USERNAME": "admin"}
-    server = Running(_server(layout, work, env, ("--import-realm",)), mark(layout.folder, "keycloak-import"))
+    importing = _server(layout, work, env, ("--import-realm",))
+    ports.check_free([importing], OTHER_PORTS)  # who has the port would be taken for Keycloak
+    server = Running(importing, mark(layout.folder, "keycloak-import"))
     try:
         _wait(server, console)
         server.ask_to_stop()

@@ -33,6 +33,7 @@ _OFFSETS = {
     "metrics": 31,  # and the next ones, one for each of Taskmill's processes
 }
 _HIGHEST = 49
+OTHER_PORTS = "choose others with STACK_PORT (nginx) or STACK_BASE_PORT (all others)"
 
 
 @dataclass(frozen=True, kw_only=True)

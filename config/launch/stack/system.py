@@ -9,7 +9,7 @@ from config.launch.application import ROOT, Application, environment, processes
 from config.launch.console import Console
 from config.launch.parts import Part
 from config.launch.stack import edge, install, keycloak, postgres, rabbitmq, stores
-from config.launch.stack.layout import HOST, Layout, cache_folder, data_folder, ports
+from config.launch.stack.layout import HOST, OTHER_PORTS, Layout, cache_folder, data_folder, ports
 from config.launch.system import System
 
 _SECRETS = ("SECRET_KEY", *postgres.SECRETS, "REDIS_PASSWORD")
@@ -76,7 +76,7 @@ def _assemble(layout: Layout, console: Console) -> System:
         layout.folder,
         [*servers, *ours, *front],
         _about(layout, env_file),
-        "choose others with STACK_PORT (nginx) or STACK_BASE_PORT (all others)",
+        OTHER_PORTS,
         console,
     )
 
