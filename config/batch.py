@@ -3,14 +3,15 @@
 Each call is a greenlet. Where it would wait for an answer it leaves its question, and another call goes on; when none
 can go on, all questions of one kind travel in one round trip. So sixteen calls that came in together ask Redis once.
 
-A question to a database is long: a thread asks it, and what comes in meanwhile goes on. Of each kind one round is on
-its way; what is asked until it is back travels next. So calls share round trips and transactions the more, the more
-there are of them and the slower the database is (the group commit of databases).
+What comes in while they are on their way goes on. Of each kind one round is on its way; what is asked until it is back
+travels next. So calls share round trips and transactions the more, the more there are of them and the slower answers
+come (the group commit of databases). A question to a database is long: a thread asks it.
 
 Between two questions nobody else in the thread runs, and what runs in a transaction is never left for another call.
 Outside of calls `ask` just asks. Why and what it brings: docs/decisions/0019-calls-in-batches.md.
 """
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -25,6 +26,7 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 # The answer to each question, in their order; an exception is raised to its asker, and what is raised to all of them.
 Together = Callable[[Sequence[Q]], Sequence[A | Exception]]
+_Answers = Sequence[Any]
 
 MOST = 16  # questions of a long round: what fails for one may fail for all of them
 
@@ -34,6 +36,9 @@ class Loop(Protocol):
 
     def elsewhere(self, contexts: Sequence[Context], work: Callable[[], A], then: Callable[[A], None]) -> None:
         """Does `work` in another thread, on behalf of calls with these contexts, and `then` with what it gives."""
+
+    def meanwhile(self, together: Together[Q, A], questions: Sequence[Q], then: Callable[[_Answers], None]) -> None:
+        """Asks without a thread, and does `then` with the answers."""
 
     def later(self, seconds: float, work: Callable[[], None]) -> None: ...
 
@@ -56,7 +61,9 @@ class _Pause(NamedTuple):
     seconds: float
 
 
+_Found = tuple[_Answers, Sequence[Callable[[], None]]]  # and what is left to do
 _Step = _Asked | _Pause
+_asking = threading.local()  # of a thread that asks for calls: what it leaves to theirs
 
 
 def ask(together: Together[Q, A], question: Q, *, is_long: bool = False) -> A:
@@ -81,6 +88,17 @@ def elsewhere(work: Callable[[], A]) -> A:
     return answer
 
 
+def afterwards(work: Callable[[], None]) -> None:
+    """Does it; in a thread that asks for calls it becomes a call beside them, so that neither these nor the next round
+    wait for it. It must raise nothing.
+    """
+    left = getattr(_asking, "left", None)
+    if left is None:
+        work()
+    else:
+        left.append(work)
+
+
 def pause(seconds: float) -> None:
     """Lets others go on for so long."""
     here = _here()
@@ -100,7 +118,7 @@ class Batch:
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._lines: defaultdict[Together[Any, Any], list[_Asked]] = defaultdict(list)  # long questions that wait
+        self._lines: defaultdict[Together[Any, Any], list[_Asked]] = defaultdict(list)  # of questions that wait
         self._on_their_way: set[Together[Any, Any]] = set()
 
     def begin(self, works: Iterable[Callable[[], None]]) -> None:
@@ -108,18 +126,12 @@ class Batch:
         self._go_on([step for work in works if (step := _Call(work).switch()) is not None])
 
     def _go_on(self, steps: Sequence[_Step]) -> None:
-        """Until all calls have ended or wait for something that takes long."""
-        while steps:
-            asked = []
-            for step in steps:
-                if isinstance(step, _Pause):
-                    self._loop.later(step.seconds, partial(self._wake, step.call))
-                elif step.is_long:
-                    self._lines[step.together].append(step)
-                else:
-                    asked.append(step)
-            self._send()
-            steps = _round(asked)
+        for step in steps:
+            if isinstance(step, _Pause):
+                self._loop.later(step.seconds, partial(self._wake, step.call))
+            else:
+                self._lines[step.together].append(step)
+        self._send()
 
     def _wake(self, call: _Call) -> None:
         self._go_on([step for step in [call.switch()] if step is not None])
@@ -127,30 +139,42 @@ class Batch:
     def _send(self) -> None:
         for together, line in self._lines.items():
             if line and together not in self._on_their_way:
-                asked, line[:] = line[:MOST], line[MOST:]
                 self._on_their_way.add(together)
-                contexts = [one.call.context for one in asked]
-                self._loop.elsewhere(contexts, partial(_answers, together, asked), partial(self._back, together, asked))
+                most = MOST if line[0].is_long else len(line)
+                asked, line[:] = line[:most], line[most:]
+                self._ask(together, asked)
 
-    def _back(self, together: Together[Any, Any], asked: Sequence[_Asked], answers: Sequence[Any]) -> None:
+    def _ask(self, together: Together[Any, Any], asked: Sequence[_Asked]) -> None:
+        questions = [one.question for one in asked]
+        if asked[0].is_long:
+            contexts = [one.call.context for one in asked]
+            self._loop.elsewhere(contexts, partial(_long, together, questions), partial(self._back, together, asked))
+        else:
+            self._loop.meanwhile(together, questions, lambda answers: self._back(together, asked, (answers, [])))
+
+    def _back(self, together: Together[Any, Any], asked: Sequence[_Asked], found: _Found) -> None:
+        answers, left = found
         self._on_their_way.discard(together)
-        self._send()  # before these go on, so that the database has something to do meanwhile
+        self._send()  # before these go on, so that who is asked has something to do meanwhile
+        self.begin(left)
         self._go_on(_told(asked, answers))
 
 
-def _round(asked: Sequence[_Asked]) -> list[_Step]:
-    """Answers what is not long; gives what is asked next."""
-    kinds: dict[Together[Any, Any], list[_Asked]] = {}
-    for one in asked:
-        kinds.setdefault(one.together, []).append(one)
-    return [step for together, ones in kinds.items() for step in _told(ones, _answers(together, ones))]
-
-
-def _answers(together: Together[Any, Any], asked: Sequence[_Asked]) -> Sequence[Any]:
+def answers_of(together: Together[Q, A], questions: Sequence[Q]) -> _Answers:
+    """Asked here and now; an exception that it raises is raised to each."""
     try:
-        return together([one.question for one in asked])
+        return together(questions)
     except Exception as error:  # noqa: BLE001 (it is raised again, where it was asked)
-        return [error] * len(asked)
+        return [error] * len(questions)
+
+
+def _long(together: Together[Q, A], questions: Sequence[Q]) -> _Found:
+    left: list[Callable[[], None]] = []
+    _asking.left = left
+    try:
+        return answers_of(together, questions), left
+    finally:
+        _asking.left = None
 
 
 def _told(asked: Sequence[_Asked], answers: Sequence[Any]) -> list[_Step]:

@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from config.batch import Batch
+from config.batch import Batch, answers_of
 
 T = TypeVar("T")
 
@@ -21,6 +21,9 @@ class Inline:
 
     def elsewhere(self, contexts: Sequence[Context], work: Callable[[], T], then: Callable[[T], None]) -> None:
         self._away.append(lambda: then(work()))
+
+    def meanwhile(self, together: Any, questions: Sequence[Any], then: Callable[[Sequence[Any]], None]) -> None:
+        self._away.append(lambda: then(answers_of(together, questions)))
 
     def later(self, seconds: float, work: Callable[[], None]) -> None:
         self._later.append((time.monotonic() + seconds, work))

@@ -7,9 +7,11 @@ When Redis cannot be told, it has to forget everything before anybody believes i
 
 from collections import deque
 from collections.abc import Collection, Mapping
+from functools import partial
 
 from django.db import DEFAULT_DB_ALIAS, transaction
 
+from config import batch
 from config.cache import memory, redis, shelf
 from config.cache.commands import Command, Script, lua
 from config.cache.keys import key
@@ -67,7 +69,7 @@ def tell(
     # The touches again: a Redis that has lost its memory since may have been filled meanwhile.
     shown = {place.subject for place in left}
     after += [shelf.touch(subject, xid) for subject in touched if subject not in shown]
-    transaction.on_commit(lambda: _after(after), using=using, robust=True)
+    transaction.on_commit(lambda: batch.afterwards(partial(_after, after)), using=using, robust=True)
 
 
 def told(xid: int, actor: str) -> bool:

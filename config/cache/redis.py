@@ -1,4 +1,5 @@
-"""Redis for the request path: one connection a thread, short time-outs, a circuit breaker.
+"""Redis for the request path: one connection a thread, short time-outs, a circuit breaker. What calls of a batch ask
+goes through a connection of the event loop (config.cache.pipe).
 
 The first failure opens the breaker: no call touches Redis again until a background probe has seen it answer.
 So a dead or frozen Redis costs each thread one time-out at most, and then nothing.
@@ -9,7 +10,7 @@ A low-level `Connection` is used instead of the client class, which costs three 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from itertools import islice
@@ -55,36 +56,25 @@ def _pool() -> ConnectionPool:
     return make(settings.CACHE_URL, **options)
 
 
-def _new_connection() -> Any:  # redis-py's connections are not typed
+def new_connection() -> Any:  # redis-py's connections are not typed
     """Made past the pool, which counts what it made and makes no more after a hundred: it misses who throws away."""
     pool = _pool()
     return pool.connection_class(**pool.connection_kwargs)
 
 
-def _connection() -> Any:
-    connection = getattr(_local, "connection", None)
-    if connection is None or not _usable(connection):
-        connection = _local.connection = _new_connection()
-        _local.made_after = _breaker.back_at
+def connected() -> Any:
+    connection = new_connection()
+    connection.made_after = _breaker.back_at
+    connection.connect()  # sending connects too, but past the question to the Sentinels
     return connection
 
 
-def _connect(connection: Any) -> None:
-    """Sending connects too, but past the question to the Sentinels."""
-    if connection._sock is None:
-        connection.connect()
-
-
-def _usable(connection: Any) -> bool:
+def usable(connection: Any) -> bool:
     """False after Redis was restarted, or has closed an idle client: a new connection then fails no call.
 
     And after an outage: another Redis may have taken over.
     """
-    is_quiet = connection._sock is None or sockets.is_quiet(connection._sock.fileno())
-    if is_quiet and _local.made_after == _breaker.back_at:
-        return True
-    connection.disconnect()
-    return False
+    return sockets.is_quiet(connection._sock.fileno()) and connection.made_after == _breaker.back_at
 
 
 def call(*words: Argument) -> Any:
@@ -103,12 +93,17 @@ def together(commands: Sequence[Command]) -> list[Any]:
 
 def beside(commands: Sequence[Command]) -> list[Any]:
     """`together`, in one round trip with what other calls of the batch ask."""
-    return _checked(commands, batch.ask(_ask_each, commands))
+    return _checked(commands, batch.ask(ask_each, commands))
 
 
-def _ask_each(questions: Sequence[Sequence[Command]]) -> list[list[Any]]:
-    answers = iter(_ask([command for commands in questions for command in commands]))
-    return [list(islice(answers, len(commands))) for commands in questions]
+def ask_each(questions: Sequence[Sequence[Command]]) -> list[list[Any]]:
+    return apart(questions, _ask([command for commands in questions for command in commands]))
+
+
+def apart(questions: Sequence[Sequence[Command]], answers: Iterable[Any]) -> list[list[Any]]:
+    """The answers to each of them."""
+    all_answers = iter(answers)
+    return [list(islice(all_answers, len(commands))) for commands in questions]
 
 
 def _checked(commands: Sequence[Command], answers: list[Any]) -> list[Any]:
@@ -131,34 +126,48 @@ def _ask(commands: Sequence[Command]) -> list[Any]:
     """The answers; one that is an error comes as its ResponseError, because the next ones must be read too."""
     if _breaker.is_open:
         raise Unavailable
-    connection = _connection()
+    connection, _local.connection = getattr(_local, "connection", None), None
     try:
-        _connect(connection)
-        # Past the connection's own packing and reading, which cost three times as much.
-        packed = b"".join([hiredis.pack_command(command.words) for command in commands])  # type: ignore[arg-type]
-        connection._sock.sendall(packed)
-        return _read(connection._parser, len(commands))
+        if connection is None or not usable(connection):
+            _drop(connection)
+            connection = connected()
+        connection._sock.sendall(packed(commands))
+        answers: list[Any] = []
+        while len(answers) < len(commands):
+            connection._parser.read_from_socket()
+            answers += received(connection)
     except (RedisError, OSError) as error:
-        # A half-read connection would give this answer to the next question: throw it away.
-        connection.disconnect()
-        _local.connection = None
-        FAILURES.inc()
-        _breaker.trip(error)
+        _drop(connection)  # half-read it would give this answer to the next question
+        failed(error)
         raise Unavailable from error
+    _local.connection = connection
+    return answers
 
 
-def _read(parser: Any, number: int) -> list[Any]:
-    """One that is an error comes as its ResponseError."""
+def _drop(connection: Any) -> None:
+    if connection is not None:
+        connection.disconnect()
+
+
+def packed(commands: Sequence[Command]) -> bytes:
+    """Past the connection's own packing and reading, which cost three times as much."""
+    return b"".join([hiredis.pack_command(command.words) for command in commands])  # type: ignore[arg-type]
+
+
+def received(connection: Any) -> list[Any]:
+    """The answers that have come. One that is an error comes as its ResponseError."""
     answers: list[Any] = []
-    while len(answers) < number:
-        answer = parser._reader.gets(False)
-        if answer is NOT_ENOUGH_DATA:
-            parser.read_from_socket()
-        elif isinstance(answer, redis.ConnectionError):  # it takes no commands: starts yet, has too many clients
+    while (answer := connection._parser._reader.gets(False)) is not NOT_ENOUGH_DATA:
+        if isinstance(answer, redis.ConnectionError):  # it takes no commands: starts yet, has too many clients
             raise answer
-        elif not isinstance(answer, hiredis.PushNotification):
+        if not isinstance(answer, hiredis.PushNotification):
             answers.append(answer)
     return answers
+
+
+def failed(error: Exception) -> None:
+    FAILURES.inc()
+    _breaker.trip(error)
 
 
 def _refused(error: ResponseError) -> None:
@@ -198,14 +207,14 @@ def available() -> bool:
 
 
 def _answers() -> bool:
-    connection = _new_connection()
+    connection = new_connection()
 
     def send(*words: Argument) -> Any:
         connection.send_command(*words)
         return connection.read_response()
 
     try:
-        _connect(connection)
+        connection.connect()
         _pay(send)
         return bool(send("SET", "taskmill:probe", "1", "PX", 1000) == b"OK")  # a full Redis refuses writes
     except (RedisError, OSError):

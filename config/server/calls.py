@@ -1,8 +1,8 @@
 """Calls of the WSGI application: in the event loop when they are known to be short, otherwise in a thread.
 
 A call in the loop saves the hand-over to a thread, which costs as much as all that the server does besides. While it
-runs, its process does nothing else, but not while it waits for what it asks a database: that a thread asks, for all
-calls that ask it at the time (config.batch). What may wait for something else that is slow (a file, Keycloak, a
+runs, its process does nothing else, but not while it waits for what it asks Redis or a database, for all calls that ask
+it at the time (config.batch). What may wait for something else that is slow (a file, Keycloak, a
 search) runs in one of a few threads altogether, and so does everything for a while after any call held up the loop.
 """
 
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, copy_context
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote
 
@@ -22,6 +22,8 @@ from django.http import HttpResponse, StreamingHttpResponse
 from prometheus_client import Counter
 
 from config import batch
+from config.cache import redis
+from config.cache.pipe import Pipe
 from config.data.postgres import patience
 
 T = TypeVar("T")
@@ -45,14 +47,21 @@ _LONG_BY_QUERY = ("q=",)  # a search
 
 
 class Calls:
-    _loop: asyncio.AbstractEventLoop
-
     def __init__(self, application: WSGIHandler, threads: int) -> None:
         self._application = application
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="call")
         self._asking = ThreadPoolExecutor(_ASKING, thread_name_prefix="ask")
         self._batch = batch.Batch(self)
         self._wary_until = 0.0
+
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    @cached_property
+    def _pipes(self) -> dict[Any, Pipe]:
+        """By what is asked in them, without a thread."""
+        return {redis.ask_each: Pipe(self._loop)}
 
     def is_short(self, environ: Environ) -> bool:
         path, query = environ["PATH_INFO"], unquote(environ["QUERY_STRING"])
@@ -69,7 +78,6 @@ class Calls:
 
     def here(self, calls: Sequence[tuple[Environ, Answered]]) -> None:
         """Makes their answers in the event loop itself, beside each other (config.batch), and hands each one on."""
-        self._loop = asyncio.get_running_loop()
         self._in_loop(copy_context().run, self._begin, calls)
 
     def _begin(self, calls: Sequence[tuple[Environ, Answered]]) -> None:
@@ -77,16 +85,19 @@ class Calls:
         self._batch.begin([partial(self._one, *call) for call in calls])
 
     def _in_loop(self, work: Callable[..., object], *arguments: Any) -> None:
-        started = time.monotonic()
+        started, loop = time.monotonic(), self._loop
         # Nothing else runs meanwhile, so this is no asynchronous code; Django's guards would take it for that.
         asyncio._set_running_loop(None)
         try:
             work(*arguments)
         finally:
-            asyncio._set_running_loop(self._loop)
+            asyncio._set_running_loop(loop)
             if time.monotonic() - started > SLOW:
                 SLOW_CALLS.inc()
                 self._wary_until = time.monotonic() + WARY
+
+    def meanwhile(self, together: Any, questions: Sequence[Any], then: Callable[[Sequence[Any]], None]) -> None:
+        self._pipes[together].ask(questions, partial(self._in_loop, then))
 
     def later(self, seconds: float, work: Callable[[], None]) -> None:
         self._loop.call_later(seconds, self._in_loop, work)
