@@ -1,5 +1,6 @@
 """Calls beside each other: what they ask goes together, and what each of them has for itself stays its own."""
 
+from collections.abc import Sequence
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
@@ -138,6 +139,28 @@ def test_what_is_done_elsewhere_is_done_in_its_calls_context_and_its_error_is_it
 
     assert beside(partial(call, "a"), partial(call, "bad"), partial(call, "c")) == ["a", "refused", "c"]
     assert batch.elsewhere(lambda: 7) == 7, "outside of calls it is just done"
+
+
+def test_what_a_long_round_leaves_to_do_holds_up_neither_its_calls_nor_the_next_round() -> None:
+    order, told = list[str](), Asked()
+
+    def together(questions: Sequence[str]) -> Sequence[str]:
+        order.append(f"asked {questions[0]}")
+        batch.afterwards(lambda: order.append(batch.ask(told, f"left by {questions[0]}")))
+        return questions
+
+    def call(who: str) -> None:
+        order.append(f"answered {batch.ask(together, who, is_long=True)}")
+
+    first, second = (partial(call, who) for who in ("a", "b"))
+    loop = Inline()
+    calls = Batch(loop)
+    calls.begin([first])
+    calls.begin([second])
+    loop.run()
+    assert order == ["asked a", "answered a", "asked b", "answered b", "left by a!", "left by b!"]
+    batch.afterwards(lambda: order.append("at once"))
+    assert order[-1] == "at once", "outside of a round"
 
 
 @pytest.mark.django_db(transaction=True)
