@@ -11,6 +11,7 @@ Between two questions nobody else in the thread runs, and what runs in a transac
 Outside of calls `ask` just asks. Why and what it brings: docs/decisions/0019-calls-in-batches.md.
 """
 
+import logging
 import threading
 import time
 from collections import defaultdict
@@ -27,6 +28,8 @@ A = TypeVar("A")
 # The answer to each question, in their order; an exception is raised to its asker, and what is raised to all of them.
 Together = Callable[[Sequence[Q]], Sequence[A | Exception]]
 _Answers = Sequence[Any]
+
+logger = logging.getLogger("server")
 
 MOST = 16  # questions of a long round: what fails for one may fail for all of them
 
@@ -45,7 +48,7 @@ class Loop(Protocol):
 
 class _Call(greenlet):
     def __init__(self, work: Callable[[], None]) -> None:
-        super().__init__(work)
+        super().__init__(partial(_safely, work))
         self.context = self.gr_context = copy_context()
 
 
@@ -89,9 +92,7 @@ def elsewhere(work: Callable[[], A]) -> A:
 
 
 def afterwards(work: Callable[[], None]) -> None:
-    """Does it; in a thread that asks for calls it becomes a call beside them, so that neither these nor the next round
-    wait for it. It must raise nothing.
-    """
+    """Does it; in a thread that asks for calls it becomes a call, for which these wait, and the next round does not."""
     left = getattr(_asking, "left", None)
     if left is None:
         work()
@@ -122,7 +123,7 @@ class Batch:
         self._on_their_way: set[Together[Any, Any]] = set()
 
     def begin(self, works: Iterable[Callable[[], None]]) -> None:
-        """Does them, each in a copy of this context, as far as they go now. They must raise nothing."""
+        """Does them, each in a copy of this context, as far as they go now."""
         self._go_on([step for work in works if (step := _Call(work).switch()) is not None])
 
     def _go_on(self, steps: Sequence[_Step]) -> None:
@@ -156,8 +157,22 @@ class Batch:
         answers, left = found
         self._on_their_way.discard(together)
         self._send()  # before these go on, so that who is asked has something to do meanwhile
-        self.begin(left)
-        self._go_on(_told(asked, answers))
+        if left:
+            self.begin([partial(self._finish, left, asked, answers)])
+        else:
+            self._go_on(_told(asked, answers))
+
+    def _finish(self, left: Sequence[Callable[[], None]], asked: Sequence[_Asked], answers: _Answers) -> None:
+        for work in left:
+            _safely(work)
+        self._loop.later(0, lambda: self._go_on(_told(asked, answers)))
+
+
+def _safely(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except Exception:  # (the others must go on)
+        logger.exception("a call ended by an exception")
 
 
 def answers_of(together: Together[Q, A], questions: Sequence[Q]) -> _Answers:

@@ -58,7 +58,13 @@ class Breaker:
         self._hurry.set()
 
     def _start(self, why: object) -> None:
-        threading.Thread(target=self._probe, args=(why,), name=f"probe of {self.name}", daemon=True).start()
+        try:
+            threading.Thread(target=self._probe, args=(why,), name=f"probe of {self.name}", daemon=True).start()
+        except RuntimeError as error:  # no more threads: nobody would close it again
+            logger.warning("%s cannot be probed", self.name, extra={"error": str(error)})
+            self._closed.set()
+            self._tell(0)
+            self._probing.release()
 
     def _probe(self, why: object) -> None:
         try:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
-from redis.exceptions import RedisError, TimeoutError
+from redis.exceptions import TimeoutError
 
 from config import sockets
 from config.cache import redis
@@ -22,6 +22,7 @@ class Pipe:
         self._loop = loop
         self._connection: Any = None
         self._told: Told | None = None  # of the round that is on its way
+        self._timer: asyncio.TimerHandle | None = None
 
     def ask(self, questions: Sequence[Sequence[Command]], told: Told) -> None:
         """`told` gets what `redis.ask_each` would give, in a later step of the loop; Unavailable for each question when
@@ -33,12 +34,13 @@ class Pipe:
         commands = [command for asked in questions for command in asked]
         self._questions, self._told = questions, told
         self._answers, self._missing = list[Any](), len(commands)
-        self._timer = self._loop.call_later(settings.CACHE_TIMEOUT, self._look)
         try:
             self._connect()
             self._connection._sock.sendall(redis.packed(commands))
-        except (RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is: who asks would wait for ever)
             self._loop.call_soon(self._fail, error)
+        else:  # each step of connecting has a time of its own
+            self._timer = self._loop.call_later(settings.CACHE_TIMEOUT, self._look)
 
     def _connect(self) -> None:
         if self._connection is not None and not redis.usable(self._connection):
@@ -60,7 +62,7 @@ class Pipe:
         try:
             self._connection._parser.read_from_socket()
             self._answers += redis.received(self._connection)
-        except (RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 (as above)
             self._fail(error)
             return
         if len(self._answers) >= self._missing:
@@ -75,12 +77,16 @@ class Pipe:
         self._read()
 
     def _fail(self, error: Exception) -> None:
-        self._drop()  # half-read it would give this answer to the next question
-        redis.failed(error)
-        self._end([Unavailable()] * len(self._questions))
+        try:
+            self._drop()  # half-read it would give this answer to the next question
+            redis.failed(error)
+        finally:
+            self._end([Unavailable()] * len(self._questions))
 
     def _end(self, answers: Sequence[list[Any] | Exception]) -> None:
-        self._timer.cancel()
-        told, self._told = self._told, None
+        if self._timer is not None:
+            self._timer.cancel()
+        told, self._told, self._timer = self._told, None, None
+        self._questions, self._answers = (), []
         assert told is not None  # noqa: S101 (a round is on its way)
         told(answers)

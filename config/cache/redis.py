@@ -188,8 +188,11 @@ def owe(*words: Argument) -> None:
 
 
 def _pay(send: Callable[..., Any]) -> None:
-    while _owed:
-        words = _owed.popleft()  # before it is sent: who owes it anew meanwhile owes it once more
+    while True:
+        try:
+            words = _owed.popleft()  # before it is sent: who owes it anew meanwhile owes it once more
+        except IndexError:
+            return
         try:
             send(*words)
         except (Unavailable, RedisError, OSError):

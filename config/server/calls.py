@@ -16,6 +16,7 @@ from functools import cached_property, partial
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote
 
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import close_old_connections, connections
 from django.http import HttpResponse, StreamingHttpResponse
@@ -38,7 +39,6 @@ WARY = 5.0  # seconds after a slow call in which every call has a thread
 SLOW_CALLS = Counter(
     "taskmill_slow_calls", "Calls that held up the event loop, after which all had a thread for a while"
 )
-_ASKING = 4  # threads that ask databases, each with connections of its own: writes, single tasks, pages, and one more
 
 # Some queries on indexes, through connections with time-outs. What is not named here has a thread.
 _SHORT = ("/v1/tasks", "/v1/trash", "/v1/me", "/v1/notifications", "/v1/changes", "/livez")
@@ -50,7 +50,7 @@ class Calls:
     def __init__(self, application: WSGIHandler, threads: int) -> None:
         self._application = application
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="call")
-        self._asking = ThreadPoolExecutor(_ASKING, thread_name_prefix="ask")
+        self._asking = ThreadPoolExecutor(_kinds(), thread_name_prefix="ask")
         self._batch = batch.Batch(self)
         self._wary_until = 0.0
 
@@ -107,9 +107,9 @@ class Calls:
 
     def _ask(self, contexts: Sequence[Context], work: Callable[[], T], then: Callable[[T], None]) -> None:
         patience.wait_for(contexts)
-        close_old_connections()
+        _tidy(close_old_connections)
         given = work()
-        _mend()
+        _tidy(_mend)
         self._loop.call_soon_threadsafe(self._in_loop, then, given)
 
     def _one(self, environ: Environ, answered: Answered) -> None:
@@ -148,6 +148,21 @@ class Calls:
         if not response.streaming:
             response.close()
         return response
+
+
+def _kinds() -> int:
+    """Of long questions, each of which has one round on its way: writes, and those that try alone; and of each database
+    pages and single tasks, those of admins by themselves. For each a thread, with connections of its own.
+    """
+    return 2 + 3 * (1 + len(settings.REPLICAS))
+
+
+def _tidy(work: Callable[[], object]) -> None:
+    """Who has asked must get his answer all the same."""
+    try:
+        work()
+    except Exception:
+        logger.exception("a connection could not be looked after")
 
 
 def _prepare() -> None:

@@ -141,7 +141,7 @@ def test_what_is_done_elsewhere_is_done_in_its_calls_context_and_its_error_is_it
     assert batch.elsewhere(lambda: 7) == 7, "outside of calls it is just done"
 
 
-def test_what_a_long_round_leaves_to_do_holds_up_neither_its_calls_nor_the_next_round() -> None:
+def test_what_a_long_round_leaves_to_do_holds_up_its_own_calls_and_not_the_next_round() -> None:
     order, told = list[str](), Asked()
 
     def together(questions: Sequence[str]) -> Sequence[str]:
@@ -158,7 +158,16 @@ def test_what_a_long_round_leaves_to_do_holds_up_neither_its_calls_nor_the_next_
     calls.begin([first])
     calls.begin([second])
     loop.run()
-    assert order == ["asked a", "answered a", "asked b", "answered b", "left by a!", "left by b!"]
+    assert order == ["asked a", "asked b", "left by a!", "left by b!", "answered a", "answered b"]
+
+    def fail() -> None:
+        raise ValueError
+
+    def together_and_fail(questions: Sequence[str]) -> Sequence[str]:
+        batch.afterwards(fail)
+        return questions
+
+    assert beside(partial(batch.ask, together_and_fail, "a", is_long=True)) == ["a"]
     batch.afterwards(lambda: order.append("at once"))
     assert order[-1] == "at once", "outside of a round"
 

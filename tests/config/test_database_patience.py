@@ -1,6 +1,7 @@
 """A database that hangs holds up those who were asking when it began, and nobody after them."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
@@ -143,7 +144,8 @@ def test_a_wait_for_several_calls_is_charged_to_each_of_them(monkeypatch: pytest
         wait(0.3)
 
     calls[0].run(wait, 0.6)
-    copy_context().run(together)
+    with ThreadPoolExecutor(1) as asking:
+        asking.submit(together).result()
     with pytest.raises(psycopg.OperationalError, match="did not answer in time"):
         calls[0].run(wait, 0.3)
     calls[1].run(wait, 0.3)

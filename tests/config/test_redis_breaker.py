@@ -133,6 +133,20 @@ def test_a_redis_that_was_never_there_fails_no_call(own: OwnRedis) -> None:
     own.start()
 
 
+def test_without_a_thread_to_probe_it_redis_is_asked_again(own: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    own.kill()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_more)
+        call_fails()
+        assert house_redis.available() is True
+        call_fails()
+    own.start()
+    assert house_redis.call("GET", "a") is None
+
+
 def test_a_long_outage_ends_too(own: OwnRedis) -> None:
     """A minute of it is more probes than a pool of redis-py makes connections."""
     own.kill()

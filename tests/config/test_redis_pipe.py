@@ -141,6 +141,45 @@ def test_a_redis_that_is_not_there_fails_one_round(own: OwnRedis) -> None:
     own.start()
 
 
+@pytest.mark.parametrize("where", ["connected", "packed", "received", "failed"])
+def test_nobody_waits_for_ever_whatever_fails(own: OwnRedis, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    def fail(*_: Any) -> Any:
+        raise ValueError(where)
+
+    async def work(ask: Ask) -> list[Any]:
+        if where == "failed":
+            own.kill()
+        with monkeypatch.context() as patched:
+            patched.setattr(house_redis, where, fail)
+            refused = await asyncio.wait_for(ask([("GET", "a")]), 5)
+        if where == "failed":
+            own.start()
+        await asyncio.to_thread(eventually, house_redis.available, "the breaker closes")
+        return [refused, await ask([("GET", "a")])]
+
+    refused, answered = in_loop(work)
+    assert is_refused(refused)
+    assert answered == [[None]]
+
+
+def test_each_step_of_connecting_has_a_time_of_its_own(
+    own: OwnRedis, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    connect = house_redis.connected
+
+    def slow() -> Any:
+        be_busy(1.2 * settings.CACHE_TIMEOUT)
+        return connect()
+
+    async def work(ask: Ask) -> list[Any]:
+        monkeypatch.setattr(house_redis, "connected", slow)
+        return await ask([("GET", "a")])
+
+    before = failures()
+    assert in_loop(work) == [[None]]
+    assert failures() == before
+
+
 def test_a_process_that_was_busy_for_longer_than_it_waits_still_takes_the_answer(own: OwnRedis, settings: Any) -> None:
     """More than it reads at once, so that its time is over before it has read all."""
     own.client.set("large", b"x" * 3_000_000)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
@@ -33,8 +34,8 @@ class Application:
         return HttpResponse(str(work()))
 
 
-def turn(*works: Work, answered: Callable[[Any], None] = lambda _: None) -> list[str]:
-    """What each got; the text of an exception."""
+def turn(*works: Work, answered: Callable[[Any], None] = lambda _: None, apart: bool = False) -> list[str]:
+    """What each got; the text of an exception. `apart`: each comes in a turn of its own."""
     found: list[str] = []
 
     def take(answer: Any, environ: dict[str, Any]) -> None:
@@ -51,7 +52,9 @@ def turn(*works: Work, answered: Callable[[Any], None] = lambda _: None) -> list
                 if len(found) == len(works):
                     ended.set()
 
-        calls.here([({"work": work}, counted) for work in works])
+        given = [({"work": work}, counted) for work in works]
+        for some in [[one] for one in given] if apart else [given]:
+            calls.here(some)
         await ended.wait()
 
     calls = Calls(cast(WSGIHandler, Application()), 1)
@@ -122,6 +125,24 @@ def test_a_long_question_is_charged_to_its_own_calls(monkeypatch: pytest.MonkeyP
         batch.elsewhere(lambda: patience._Wait("default", patience.BUDGET * 0.6).look())
 
     assert sorted(turn(wait, wait)) == ["None", late]
+
+
+def test_what_is_done_elsewhere_for_calls_of_several_turns_has_one_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other in one thread: else the last of sixteen would wait for sixteen locks."""
+    monkeypatch.setattr(patience, "_doubt", lambda _: None)
+    late, asked = "The database did not answer in time.", threading.Event()
+
+    def first() -> None:
+        batch.elsewhere(asked.wait)
+
+    def wait() -> None:
+        batch.elsewhere(lambda: patience._Wait("default", patience.BUDGET * 0.6).look())
+
+    def last() -> None:
+        batch.pause(0.1)
+        asked.set()
+
+    assert sorted(turn(first, wait, wait, last, apart=True)) == ["None", "None", "None", late]
 
 
 def test_two_threads_that_wait_at_the_same_time_are_charged_each_to_its_own_call(

@@ -7,6 +7,7 @@ breaker opens: those who wait give up, and nobody begins to. All long waits of o
 For servers of calls only (`is_on`): a worker or a command has nobody who waits for its answer.
 """
 
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import Context, ContextVar
@@ -47,6 +48,13 @@ _budgets: ContextVar[frozenset[_Budget]] = ContextVar("budgets", default=frozens
 _own: ContextVar[_Budget | None] = ContextVar("own budget", default=None)
 
 
+class _Thread(threading.local):
+    budgets: frozenset[_Budget] | None = None  # of one that asks for calls (`wait_for`)
+
+
+_thread = _Thread()
+
+
 @cache
 def of(alias: str) -> Breaker:
     return Breaker(f"database {alias}", lambda: _answers(alias), tell=OPEN.labels(alias).set)
@@ -65,8 +73,8 @@ def begin_beside() -> None:
 
 
 def wait_for(calls: Iterable[Context]) -> None:
-    """Waits in this context are those of the calls that have these, and hold up nobody else."""
-    _budgets.set(frozenset(own for context in calls if (own := context.get(_own)) is not None))
+    """Waits in this thread are those of the calls that have these, in whatever context, and hold up nobody else."""
+    _thread.budgets = frozenset(own for context in calls if (own := context.get(_own)) is not None)
 
 
 def is_left_alone(alias: str) -> bool:
@@ -89,7 +97,7 @@ class _Wait:
 
     def __init__(self, alias: str, lasted: float) -> None:
         self._breaker, self._since, self._charged = of(alias), monotonic() - lasted, 0.0
-        self._budgets = _budgets.get()
+        self._budgets = _budgets.get() if _thread.budgets is None else _thread.budgets
         self._is_of_a_replica = alias in settings.REPLICAS
 
     def look(self) -> None:
