@@ -1,5 +1,5 @@
 """A page as it is answered, in one call whose plan is kept: the statement that made the rows of `task_page` JSON was
-planned each time, for a quarter of all that a page costs PostgreSQL (docs/decisions/0013-lists-in-a-function.md).
+planned each time, for a fifth of all that a page costs PostgreSQL (docs/decisions/0013-lists-in-a-function.md).
 """
 
 from importlib import import_module

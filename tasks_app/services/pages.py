@@ -1,7 +1,7 @@
 """Pages of tasks in every sort, each one call of a database's function: `task_page_json`, over `task_page`.
 
 Why a function: docs/decisions/0013-lists-in-a-function.md. Its indexes and plans are in migrations 0001, 0005,
-0006, 0008 and 0010.
+0006, 0008, 0010 and 0012.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ _NAMES = tuple(Filter.__dataclass_fields__)
 _FIRST, _LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
 # In the order that the function gives them: they are not sorted again.
 _ROWS = "task_page({}) WITH ORDINALITY AS task"
+# A page comes as one row: fifty rows cost psycopg more than all the rest of a call costs it.
 _WHOLE = "SELECT * FROM task_page_json({})"
 _ACTIVE = {Status.PENDING.value, Status.IN_PROGRESS.value}
 
